@@ -39,7 +39,7 @@ UML_TMP=$(uml_tmp)
 
 # Pauses between two looks at a file without starting a process.
 exec {uml_idle}<> <(:)
-uml_pause() { read -rt "${1:-0.02}" -u "$uml_idle" _; }
+uml_pause() { read -rt "${1:-0.02}" -u "$uml_idle" _ || :; }
 
 node_pid() { cat "$UML_RUN/n$1/pid" 2>/dev/null; }
 
