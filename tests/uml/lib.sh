@@ -12,6 +12,7 @@
 #          node_wait K SECONDS SCRIPT       until SCRIPT is true on the node
 #          node_cut K                 power cut: what reached the images stays
 #          node_halt K                orderly
+#          wait_for SECONDS COMMAND   until COMMAND is true here on the host
 # Disks:   images_create [LEG_MIB]    ubda log 98:0, ubdb ubdc legs 98:16 98:32,
 #                                     ubdd spare log 98:48, ubde spare leg 98:64
 # Suites:  uml_start NAME; run_case NAME FUNCTION; fail TEXT; expect_eq GOT WANT TEXT
@@ -39,7 +40,7 @@ UML_TMP=$(uml_tmp)
 
 # Pauses between two looks at a file without starting a process.
 exec {uml_idle}<> <(:)
-uml_pause() { read -rt "${1:-0.02}" -u "$uml_idle" _ || :; }
+uml_pause() { read -rt 0.02 -u "$uml_idle" _ || :; }
 
 node_pid() { cat "$UML_RUN/n$1/pid" 2>/dev/null; }
 
@@ -57,6 +58,7 @@ node_alive() {
 	pid=$(node_pid "$1") && uml_pid_is_ours "$pid"
 }
 
+# shellcheck disable=SC2120 # some callers pass a size
 images_create() {
 	local leg_mib=${1:-64}
 	mkdir -p "$UML_RUN"
@@ -110,7 +112,7 @@ node_run() {
 	[ "$1" = -t ] && { limit=$2; shift 2; }
 	k=$1 script=$2
 	node_alive "$k" || { echo "node $k is not up" >&2; return 125; }
-	job=$(mktemp "$UML_RUN/n$k/job.XXXXXXXX") || return 125
+	job=$(mktemp -p "$UML_RUN/n$k") || return 125
 	base=${job##*/}
 	printf 'export B=%q\n%s\n' "$UML_BUILD" "$script" >"$job"
 	echo "r $base" 1<>"$UML_RUN/n$k/fifo"
@@ -147,17 +149,29 @@ node_wait() {
 		done"
 }
 
+# On the host: until COMMAND is true, at most SECONDS.
+wait_for() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ $SECONDS -lt $end ] || return 1
+		uml_pause
+	done
+}
+
 # The whole session is dead when nothing but zombies is left of it: only then is
 # nobody writing to the images any more.
 node_cut() {
 	local pid
 	pid=$(node_pid "$1") || return 0
-	uml_pid_is_ours "$pid" && kill -KILL -- "-$pid" 2>/dev/null
-	while ps -o stat= -s "$pid" 2>/dev/null | grep -qv '^Z'; do
-		uml_pause
-	done
+	if ps -ww -o args= -s "$pid" | grep -qF "uml_dir=$UML_RUN/uml "; then
+		kill -KILL -- "-$pid" 2>/dev/null || :
+		wait_for 10 session_is_dead "$pid"
+	fi
 	rm -rf "$UML_RUN/n$1/pid" "$UML_RUN/uml/n$1"
 }
+
+session_is_dead() { ! ps -o stat= -s "$1" | grep -qv '^Z'; }
 
 node_halt() {
 	local deadline=$((SECONDS + 10))
