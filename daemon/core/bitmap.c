@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A bitmap with a count and a second level: see bitmap.h. */
+#include "bitmap.h"
+
+#include <assert.h>
+#include <string.h>
+
+static uint64_t words_for(uint64_t bits)
+{
+	return (bits + 63) / 64;
+}
+
+static size_t align64(uint64_t bytes)
+{
+	return (size_t)((bytes + 63) & ~UINT64_C(63));
+}
+
+size_t bitmap_bytes(uint64_t bits)
+{
+	uint64_t words = words_for(bits);
+
+	return align64(words * 8) + align64(words_for(words) * 8);
+}
+
+void bitmap_init(struct bitmap *bitmap, uint64_t bits, void *memory)
+{
+	uint8_t *bytes = memory;
+
+	assert(bits > 0);
+	bitmap->bits = bits;
+	bitmap->count = 0;
+	bitmap->words = (void *)bytes;
+	bitmap->summary = (void *)(bytes + align64(words_for(bits) * 8));
+}
+
+bool bitmap_test(const struct bitmap *bitmap, uint64_t bit)
+{
+	assert(bit < bitmap->bits);
+	return (bitmap->words[bit / 64] >> (bit % 64)) & 1;
+}
+
+bool bitmap_set(struct bitmap *bitmap, uint64_t bit)
+{
+	uint64_t word = bit / 64;
+
+	if (bitmap_test(bitmap, bit))
+		return true;
+	bitmap->words[word] |= UINT64_C(1) << (bit % 64);
+	bitmap->summary[word / 64] |= UINT64_C(1) << (word % 64);
+	bitmap->count++;
+	return false;
+}
+
+bool bitmap_clear(struct bitmap *bitmap, uint64_t bit)
+{
+	uint64_t word = bit / 64;
+
+	if (!bitmap_test(bitmap, bit))
+		return false;
+	bitmap->words[word] &= ~(UINT64_C(1) << (bit % 64));
+	if (bitmap->words[word] == 0)
+		bitmap->summary[word / 64] &= ~(UINT64_C(1) << (word % 64));
+	bitmap->count--;
+	return true;
+}
+
+/* Sets the first `bits` bits of `words`, all others of the last word to 0. */
+static void fill(uint64_t *words, uint64_t bits)
+{
+	memset(words, 0xff, words_for(bits) * 8);
+	if (bits % 64 != 0)
+		words[bits / 64] = (UINT64_C(1) << (bits % 64)) - 1;
+}
+
+void bitmap_set_all(struct bitmap *bitmap)
+{
+	fill(bitmap->words, bitmap->bits);
+	fill(bitmap->summary, words_for(bitmap->bits));
+	bitmap->count = bitmap->bits;
+}
+
+void bitmap_clear_all(struct bitmap *bitmap)
+{
+	uint64_t words = words_for(bitmap->bits);
+
+	if (bitmap->count == 0)
+		return;
+	memset(bitmap->words, 0, words * 8);
+	memset(bitmap->summary, 0, words_for(words) * 8);
+	bitmap->count = 0;
+}
+
+/* The first set bit of `words` at or after `from`, `bits` bits in all, or BITMAP_NONE. */
+static uint64_t find(const uint64_t *words, uint64_t bits, uint64_t from)
+{
+	uint64_t word;
+
+	if (from >= bits)
+		return BITMAP_NONE;
+	word = words[from / 64] & (UINT64_MAX << (from % 64));
+	for (uint64_t w = from / 64;; word = words[w]) {
+		if (word != 0)
+			return w * 64 + (uint64_t)__builtin_ctzll(word);
+		if (++w >= words_for(bits))
+			return BITMAP_NONE;
+	}
+}
+
+uint64_t bitmap_next(const struct bitmap *bitmap, uint64_t from)
+{
+	uint64_t rest;
+	uint64_t word;
+
+	if (from >= bitmap->bits)
+		return BITMAP_NONE;
+	rest = bitmap->words[from / 64] >> (from % 64);
+	if (rest != 0)
+		return from + (uint64_t)__builtin_ctzll(rest);
+	word = find(bitmap->summary, words_for(bitmap->bits), from / 64 + 1);
+	if (word == BITMAP_NONE)
+		return BITMAP_NONE;
+	return word * 64 + (uint64_t)__builtin_ctzll(bitmap->words[word]);
+}
+
+bool bitmap_any(const struct bitmap *bitmap, uint64_t from, uint64_t count)
+{
+	uint64_t bit = bitmap_next(bitmap, from);
+
+	return bit != BITMAP_NONE && bit - from < count;
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The one entry of the core: takes an input, hands it to its room, lets the logs it touched go on, and
+ * sets the timer.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "core_private.h"
+
+size_t core_bytes(void)
+{
+	return (sizeof(struct core) + 63) & ~(size_t)63;
+}
+
+struct core *core_init(void *memory, const struct core_config *config, effect_function *effect,
+		       void *context, uint64_t now_ms)
+{
+	struct core *core = memory;
+
+	assert(config->node_id > 0 && config->hot_regions > 0);
+	assert(config->copies_in_flight > 0 && config->copies_in_flight <= CORE_COPIES_MAX);
+	assert(config->slot_count > 0 && config->slot_count <= DISK_SLOTS_MAX);
+	core->config = *config;
+	core->effect = effect;
+	core->effect_context = context;
+	core->now_ms = now_ms;
+	core->start_ms = now_ms;
+	core->timer_ms = UINT64_MAX;
+	return core;
+}
+
+size_t core_ctr_memory_bytes(const struct core *core, const struct request *request)
+{
+	struct constructor constructor;
+	struct log_name name;
+	char message[8];
+
+	if (request->type != REQUEST_CTR ||
+	    constructor_parse(request->constructor, &constructor, message, sizeof(message)) < 0)
+		return 0;
+	log_name_of(request->uuid, &constructor, &name);
+	if (log_find(core, &name) != NULL)
+		return 0;
+	return log_memory_bytes(&core->config, &constructor);
+}
+
+void emit(struct core *core, const struct effect *effect)
+{
+	core->effect(core->effect_context, effect);
+}
+
+void emit_event(struct core *core, const struct log *log, const struct effect_event *event)
+{
+	struct effect effect = { .type = EFFECT_EVENT, .event = *event };
+
+	if (log != NULL) {
+		effect.event.uuid = log->name.uuid;
+		if (log->live != NO_INDEX && event->luid == 0)
+			effect.event.luid = core->tables[log->live].luid;
+	}
+	if (effect.event.text == NULL)
+		effect.event.text = "";
+	emit(core, &effect);
+}
+
+void emit_table(struct core *core, enum effect_type type, const struct table *table)
+{
+	struct effect effect = {
+		.type = type,
+		.table = {
+			.table = table_index(core, table),
+			.uuid = table_log(core, table)->name.uuid,
+			.luid = table->luid,
+		},
+	};
+
+	emit(core, &effect);
+}
+
+void multicast(struct core *core, const struct log *log, struct group_message *message)
+{
+	struct effect effect = { .type = EFFECT_MULTICAST };
+
+	message->sender = core->config.node_id;
+	message->log = log->name;
+	effect.message = *message;
+	emit(core, &effect);
+}
+
+void answer_waiting(struct core *core, struct table *table, enum request_type type, int error,
+		    const void *payload, uint32_t payload_bytes)
+{
+	struct waiting *waiting = &table->waiting[type];
+	struct effect effect = { .type = EFFECT_ANSWER };
+
+	if (!waiting->active)
+		return;
+	assert(payload_bytes <= sizeof(effect.answer.payload));
+	waiting->active = false;
+	effect.answer.seq = waiting->seq;
+	effect.answer.luid = table->luid;
+	effect.answer.type = type;
+	effect.answer.version = waiting->version;
+	effect.answer.error = error;
+	effect.answer.payload_bytes = payload_bytes;
+	if (payload_bytes > 0)
+		memcpy(effect.answer.payload, payload, payload_bytes);
+	emit(core, &effect);
+}
+
+void answer_waiting_flag(struct core *core, struct table *table, enum request_type type,
+			 int64_t flag)
+{
+	assert(flag == 0 || flag == 1);
+	answer_waiting(core, table, type, 0, &flag, sizeof(flag));
+}
+
+void log_wake_at(struct log *log, uint64_t when_ms)
+{
+	if (when_ms < log->deadline_ms)
+		log->deadline_ms = when_ms;
+}
+
+void log_pump(struct core *core, struct log *log)
+{
+	uint32_t index = log->index;
+
+	log->deadline_ms = UINT64_MAX;
+	opening_pump(core, log);
+	if (log->live != NO_INDEX)
+		legs_pump(core, &core->tables[log->live]);
+	hold_lose_pump(core, log);
+	copying_pump(core, log);
+	touch_pump(core, log);
+	hold_pump(core, log);
+	release_pump(core, log);
+	closing_pump(core, log);
+	device_pump(core, log);
+	if (log->live != NO_INDEX)
+		legs_pump(core, &core->tables[log->live]);
+	lifecycle_pump(core, log); /* may free the log */
+	assert(core->logs[index] == NULL || core->logs[index] == log);
+}
+
+/* The kernel asks something of a table that does not exist: with -ESRCH it builds the log again. */
+static void answer_unknown(struct core *core, const struct request *request)
+{
+	struct effect effect = {
+		.type = EFFECT_ANSWER,
+		.answer = {
+			.seq = request->seq,
+			.luid = request->luid,
+			.type = request->type,
+			.version = request->version,
+			.error = -ESRCH,
+		},
+	};
+
+	emit(core, &effect);
+}
+
+static struct log *step_request(struct core *core, const struct input_request *input)
+{
+	const struct request *request = input->request;
+	struct table *table;
+	struct waiting *waiting;
+	struct log *log;
+
+	if (request->type == REQUEST_CTR) {
+		lifecycle_ctr(core, request, input->memory);
+		table = table_find(core, request->uuid, request->luid);
+		return table == NULL ? NULL : table_log(core, table);
+	}
+	table = table_find(core, request->uuid, request->luid);
+	if (table == NULL) {
+		answer_unknown(core, request);
+		return NULL;
+	}
+	log = table_log(core, table);
+	log->requests++;
+	waiting = &table->waiting[request->type];
+	*waiting = (struct waiting){
+		.active = true,
+		.seq = request->seq,
+		.version = request->version,
+		.region = request->region_count > 0 ? request->regions[0] : 0,
+		.since_ms = waiting->active && waiting->region == request->regions[0] ?
+				    waiting->since_ms :
+				    core->now_ms,
+		.ticket = 0,
+	};
+	switch (request->type) {
+	case REQUEST_DTR:
+	case REQUEST_PRESUSPEND:
+	case REQUEST_POSTSUSPEND:
+	case REQUEST_RESUME:
+		lifecycle_request(core, table, request);
+		break;
+	case REQUEST_CTR:
+	case REQUEST_GET_REGION_SIZE:
+	case REQUEST_IS_CLEAN:
+	case REQUEST_IN_SYNC:
+	case REQUEST_FLUSH:
+	case REQUEST_MARK:
+	case REQUEST_CLEAR:
+	case REQUEST_GET_RESYNC_WORK:
+	case REQUEST_SET_REGION_SYNC:
+	case REQUEST_GET_SYNC_COUNT:
+	case REQUEST_STATUS_INFO:
+	case REQUEST_STATUS_TABLE:
+	case REQUEST_IS_REMOTE_RECOVERING:
+		request_answer(core, table, request);
+		break;
+	}
+	return log;
+}
+
+static void step_dm_event(struct core *core)
+{
+	for (uint32_t i = 0; i < core->tables_end; i++)
+		if (core->tables[i].used && core->tables[i].legs == LEGS_OPEN)
+			(void)health_ask(&core->tables[i]);
+	core->pump_all = true;
+}
+
+static void step_predecessor(struct core *core, const char *uuid)
+{
+	char *slot;
+
+	if (core->predecessor_count == CORE_PREDECESSORS_MAX)
+		return;
+	slot = core->predecessors[core->predecessor_count++];
+	memcpy(slot, uuid, strnlen(uuid, REQUEST_UUID_SIZE - 1));
+}
+
+static void pump_due(struct core *core, bool all)
+{
+	for (uint32_t i = 0; i < core->logs_end; i++) {
+		struct log *log = core->logs[i];
+
+		if (log != NULL && (all || log->deadline_ms <= core->now_ms))
+			log_pump(core, log);
+	}
+}
+
+static void set_timer(struct core *core)
+{
+	struct effect effect = { .type = EFFECT_SET_TIMER, .deadline_ms = UINT64_MAX };
+
+	for (uint32_t i = 0; i < core->logs_end; i++)
+		if (core->logs[i] != NULL && core->logs[i]->deadline_ms < effect.deadline_ms)
+			effect.deadline_ms = core->logs[i]->deadline_ms;
+	if (effect.deadline_ms == core->timer_ms)
+		return;
+	core->timer_ms = effect.deadline_ms;
+	emit(core, &effect);
+}
+
+static struct log *log_of_table(struct core *core, uint32_t table)
+{
+	assert(table < CORE_TABLES_MAX);
+	return core->tables[table].used ? table_log(core, &core->tables[table]) : NULL;
+}
+
+/* Returns the log that the input is about, or NULL. */
+static struct log *step_input(struct core *core, const struct input *input)
+{
+	struct log *log = NULL;
+
+	switch (input->type) {
+	case INPUT_PREDECESSOR:
+		step_predecessor(core, input->predecessor);
+		break;
+	case INPUT_REQUEST:
+		return step_request(core, &input->request);
+	case INPUT_DELIVERED:
+		replicated_deliver(core, input->delivered);
+		return log_find(core, &input->delivered->log);
+	case INPUT_DEVICE_OPENED:
+		lifecycle_device_opened(core, &input->device);
+		return core->logs[input->device.log];
+	case INPUT_DEVICE_CLOSED:
+		lifecycle_device_closed(core, input->log);
+		return core->logs[input->log];
+	case INPUT_READ:
+		opening_read(core, core->logs[input->io.log], &input->io);
+		return core->logs[input->io.log];
+	case INPUT_WRITTEN:
+		device_written(core, &input->io);
+		return core->logs[input->io.log];
+	case INPUT_LEGS_OPENED:
+	case INPUT_LEGS_CLOSED:
+	case INPUT_LEGS_FLUSHED:
+	case INPUT_HEALTH:
+		legs_input(core, input);
+		return log_of_table(core, input->legs.table);
+	case INPUT_COPIED:
+		log = log_of_table(core, input->copied.table);
+		copying_copied(core, &input->copied);
+		return log;
+	case INPUT_DM_EVENT:
+		step_dm_event(core);
+		break;
+	case INPUT_TIME:
+		core->timer_ms = UINT64_MAX;
+		pump_due(core, false);
+		break;
+	}
+	return NULL;
+}
+
+void core_step(struct core *core, const struct input *input)
+{
+	struct log *log;
+
+	if (input->now_ms > core->now_ms)
+		core->now_ms = input->now_ms;
+	log = step_input(core, input);
+	if (log != NULL)
+		log_pump(core, log);
+	if (core->pump_all) {
+		core->pump_all = false;
+		pump_due(core, true);
+	}
+	set_timer(core);
+}

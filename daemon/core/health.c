@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The live table of a resumed luid: its legs, and whether they are well.
+ *
+ * Every reading of the health letters has a number, so that who needs one that began after some moment
+ * waits for the right one.  A leg that failed a cache flush counts as failed until there is a new table,
+ * whatever its letter says.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "core_private.h"
+
+uint64_t health_ask(struct table *table)
+{
+	if (table->health_wanted <= table->health_begun)
+		table->health_wanted = table->health_begun + 1;
+	return table->health_wanted;
+}
+
+bool health_failed(const struct table *table)
+{
+	return table->flush_failed || table->letters[strspn(table->letters, "A")] != '\0';
+}
+
+bool health_primary_failed(const struct table *table)
+{
+	return table->letters[0] != '\0' && table->letters[0] != 'A';
+}
+
+void health_flush_failed(struct table *table)
+{
+	table->flush_failed = true;
+}
+
+static void tell_health(struct core *core, struct table *table)
+{
+	struct log *log = table_log(core, table);
+	struct group_message message = { .type = MESSAGE_HEALTH,
+					 .luid = table->luid,
+					 .legs_failed = health_failed(table) };
+
+	table->health_told = true;
+	multicast(core, log, &message);
+}
+
+/* Takes in what was read.  Letters that could not be read leave the last ones standing: when a mirror is
+ * removed, its device is gone from the list before POSTSUSPEND. */
+static void take_letters(struct core *core, struct table *table, const struct input_legs *legs)
+{
+	struct effect_event event = { .event = EVENT_LEG_FAILED, .luid = table->luid };
+	bool failed = health_failed(table);
+
+	table->health_status = legs->status;
+	if (legs->status < 0)
+		return;
+	table->leg_count = legs->leg_count < CORE_LEGS_MAX ? legs->leg_count : CORE_LEGS_MAX;
+	memcpy(table->letters, legs->letters, table->leg_count);
+	table->letters[table->leg_count] = '\0';
+	event.text = table->letters;
+	if (!failed && health_failed(table))
+		emit_event(core, table_log(core, table), &event);
+}
+
+static void legs_opened(struct core *core, struct table *table, const struct input_legs *legs)
+{
+	struct effect_event event = { .event = EVENT_LEGS_UNREADABLE,
+				      .luid = table->luid,
+				      .status = legs->status };
+
+	assert(table->legs == LEGS_OPENING);
+	if (legs->status == 0) {
+		table->legs = LEGS_OPEN;
+		table->legs_complained = false;
+		take_letters(core, table, legs);
+		tell_health(core, table);
+		return;
+	}
+	table->legs = LEGS_CLOSED;
+	table->legs_retry_ms = core->now_ms + RETRY_MS;
+	if (!table->legs_complained)
+		emit_event(core, table_log(core, table), &event);
+	table->legs_complained = true;
+}
+
+void legs_input(struct core *core, const struct input *input)
+{
+	struct table *table = &core->tables[input->legs.table];
+	struct log *log;
+
+	assert(input->legs.table < CORE_TABLES_MAX && table->used);
+	log = table_log(core, table);
+	switch (input->type) {
+	case INPUT_LEGS_OPENED:
+		legs_opened(core, table, &input->legs);
+		break;
+	case INPUT_LEGS_CLOSED:
+		assert(table->legs == LEGS_CLOSING);
+		table->legs = LEGS_CLOSED;
+		break;
+	case INPUT_LEGS_FLUSHED:
+		release_flushed(core, log, input->legs.status);
+		break;
+	case INPUT_HEALTH:
+		table->health_done = table->health_begun;
+		take_letters(core, table, &input->legs);
+		break;
+	default:
+		assert(0);
+	}
+}
+
+void legs_pump(struct core *core, struct table *table)
+{
+	struct log *log = table_log(core, table);
+
+	/* The legs are opened while the table is live only: PRESUSPEND comes before other legs may. */
+	if (table->phase == TABLE_LIVE && table->legs == LEGS_CLOSED && log->phase == LOG_OPEN) {
+		if (core->now_ms >= table->legs_retry_ms) {
+			table->legs = LEGS_OPENING;
+			table->letters[0] = '\0';
+			emit_table(core, EFFECT_OPEN_LEGS, table);
+		} else {
+			log_wake_at(log, table->legs_retry_ms);
+		}
+	}
+	if (table->legs != LEGS_OPEN)
+		return;
+	if (table->health_done == table->health_begun &&
+	    table->health_wanted > table->health_begun) {
+		table->health_begun++;
+		emit_table(core, EFFECT_READ_HEALTH, table);
+	}
+	for (uint32_t i = 0; i < MEMBERS_MAX; i++) {
+		const struct member *member = &log->replicated.members[i];
+
+		if (member->node_id == core->config.node_id &&
+		    member->legs_failed != health_failed(table) && !table->health_told)
+			tell_health(core, table);
+	}
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Holds: the write path.
+ *
+ * When a FLUSH is answered, every region that this kernel marked since its CLEAR is held: on a disk log its
+ * bit stands in this node's slot on the device.  A CLEAR does not release: the region stays held, idle, and to mark
+ * it again costs nothing.
+ *
+ *               | MARK             | CLEAR          | asked by a window
+ *   not held    | pending          | -              | granted to the window
+ *   pending     | -                | leaving        | refused
+ *   held busy   | -                | held idle      | refused
+ *   held idle   | held busy        | -              | leaving, and granted to the window
+ *   leaving     | held or pending  | -              | granted to the window
+ *
+ * "leaving" says that the slot bit is to go: release.c does it, behind a flush of the legs.
+ */
+#include <assert.h>
+#include <errno.h>
+
+#include "core_private.h"
+#include "plant.h"
+
+static uint64_t slot_bit(const struct log *log, uint64_t region)
+{
+	return region >> log->layout.granularity;
+}
+
+static void cancel_leaving(struct log *log, uint64_t region)
+{
+	(void)bitmap_clear(&log->leaving, region);
+	(void)bitmap_clear(&log->releasing, region);
+}
+
+void hold_mark(struct core *core, struct log *log, uint64_t region)
+{
+	(void)core;
+	if (bitmap_set(&log->marked, region))
+		return;
+	if (log->everything_held)
+		(void)bitmap_set(&log->held, region);
+	if (!bitmap_test(&log->held, region)) {
+		(void)bitmap_set(&log->pending, region);
+		return;
+	}
+	(void)idle_remove(&log->idle, region);
+	cancel_leaving(log, region);
+}
+
+/* An idle hold ends: at once for a core log, behind a flush of the legs for a disk log. */
+void hold_idle_ends(struct log *log, uint64_t region)
+{
+	if (log->type == LOG_TYPE_CORE)
+		(void)bitmap_clear(&log->held, region);
+	else
+		(void)bitmap_set(&log->leaving, region);
+}
+
+void hold_clear(struct core *core, struct log *log, uint64_t region)
+{
+	if (!bitmap_clear(&log->marked, region))
+		return;
+	if (bitmap_clear(&log->pending, region)) {
+		/* Marked and cleared before any FLUSH was answered; its bit may be on its way to the slot. */
+		if (log->type == LOG_TYPE_DISK && log->own_slot != NO_INDEX)
+			(void)bitmap_set(&log->leaving, region);
+		return;
+	}
+	if (log->everything_held)
+		return;
+	if (PLANTED(PLANT_CLEAR_RELEASES) && log->type == LOG_TYPE_DISK) {
+		(void)bitmap_clear(&log->held, region);
+		image_clear(&log->slot, DISK_SLOT_HEADER_BYTES, slot_bit(log, region));
+		return;
+	}
+	if (log->idle.count == log->idle.limit)
+		hold_idle_ends(log, idle_pop(&log->idle));
+	idle_push(&log->idle, region, core->now_ms);
+}
+
+bool hold_refuses(const struct log *log, uint64_t region)
+{
+	return log->everything_held || bitmap_test(&log->marked, region);
+}
+
+void hold_let_go(struct log *log, uint64_t now_ms, uint64_t region)
+{
+	(void)now_ms;
+	assert(!bitmap_test(&log->marked, region));
+	if (idle_remove(&log->idle, region))
+		hold_idle_ends(log, region);
+	(void)bitmap_clear(&log->held, region);
+}
+
+/* Tries to begin a hold.  A region in a window waits for its window. */
+static bool hold_begin(struct log *log, uint64_t region)
+{
+	if (bitmap_test(&log->windowed, region) && !PLANTED(PLANT_HOLD_IN_WINDOW))
+		return false;
+	if (log->type == LOG_TYPE_DISK) {
+		uint64_t bit = slot_bit(log, region);
+
+		if (log->own_slot == NO_INDEX)
+			return false;
+		cancel_leaving(log, region);
+		image_set(&log->slot, DISK_SLOT_HEADER_BYTES, bit);
+		if (!image_sure(&log->slot, DISK_SLOT_HEADER_BYTES, bit))
+			return false;
+	}
+	(void)bitmap_clear(&log->pending, region);
+	(void)bitmap_set(&log->held, region);
+	return true;
+}
+
+void hold_pump(struct core *core, struct log *log)
+{
+	uint64_t region = bitmap_next(&log->pending, 0);
+	struct table *table;
+
+	while (region != BITMAP_NONE) {
+		(void)hold_begin(log, region);
+		region = bitmap_next(&log->pending, region + 1);
+	}
+	if (log->live == NO_INDEX)
+		return;
+	table = &core->tables[log->live];
+	if (!table->waiting[REQUEST_FLUSH].active)
+		return;
+	if (PLANTED(PLANT_FLUSH_WAITS_CLEAR) && log->marked.count > 2)
+		return;
+	if (log->pending.count == 0)
+		answer_waiting(core, table, REQUEST_FLUSH, 0, NULL, 0);
+	else if (log->opening.failed && log->phase == LOG_OPEN)
+		answer_waiting(core, table, REQUEST_FLUSH, -EIO, NULL, 0);
+}
+
+void hold_forget_marks(struct log *log)
+{
+	bitmap_clear_all(&log->marked);
+	bitmap_clear_all(&log->held);
+	bitmap_clear_all(&log->pending);
+	bitmap_clear_all(&log->leaving);
+	bitmap_clear_all(&log->releasing);
+	idle_clear(&log->idle);
+	log->everything_held = false;
+}
+
+/* ---- losing what a leg may not have kept ---- */
+
+void hold_lose_all(struct core *core, struct log *log, int status)
+{
+	struct effect_event event = { .event = EVENT_LEG_FLUSH_FAILED,
+				      .status = status,
+				      .number = log->held.count + log->gained.count +
+						log->gaining.count };
+
+	if (!log->losing && event.number > 0)
+		emit_event(core, log, &event);
+	log->losing = true;
+}
+
+static void add_in_sync(const struct log *log, const struct bitmap *covered,
+			struct group_message *message)
+{
+	uint64_t region = bitmap_next(covered, 0);
+
+	while (region != BITMAP_NONE && message->region_count < WINDOW_REGIONS_MAX) {
+		if (!bitmap_test(&log->replicated.out, region))
+			message->regions[message->region_count++] = region;
+		region = bitmap_next(covered, region + 1);
+	}
+}
+
+/* One message at a time: at its delivery the regions are out of sync, and the next ones are found. */
+void hold_lose_pump(struct core *core, struct log *log)
+{
+	struct group_message message = { .type = MESSAGE_LOST };
+
+	if (!log->losing || log->losing_flying)
+		return;
+	add_in_sync(log, &log->held, &message);
+	add_in_sync(log, &log->releasing, &message);
+	add_in_sync(log, &log->leaving, &message);
+	add_in_sync(log, &log->gained, &message);
+	add_in_sync(log, &log->gaining, &message);
+	if (message.region_count == 0) {
+		log->losing = false;
+		return;
+	}
+	log->losing_flying = true;
+	multicast(core, log, &message);
+}

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The life of a table: CTR, RESUME, PRESUSPEND, POSTSUSPEND, DTR, each of them harmless when repeated.
+ *
+ *              | CTR        | RESUME    | PRESUSPEND  | POSTSUSPEND | DTR
+ *  NEW         | waits on   | waits     | answered    | answered    | waits
+ *  READY       | answered   | JOINING   | answered    | answered    | deleted
+ *  JOINING     | answered   | waits on  | answered    | waits       | waits
+ *  LIVE        | answered   | answered  | PRESUSPENDED| LEAVING     | LEAVING
+ *  PRESUSPENDED| answered   | LIVE      | answered    | LEAVING     | LEAVING
+ *  LEAVING     | answered   | waits     | answered    | waits on    | waits
+ *
+ * Two luids of one uuid live at the same time during a reload: CTR(new), PRESUSPEND(old), POSTSUSPEND(old),
+ * RESUME(new), DTR(old).  Obeys userspace_ctr() ff. of drivers/md/dm-log-userspace-base.c.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core_private.h"
+
+static void answer_ctr(struct core *core, struct table *table)
+{
+	const struct log *log = table_log(core, table);
+	char device[32];
+
+	if (log->type == LOG_TYPE_CORE) {
+		answer_waiting(core, table, REQUEST_CTR, 0, NULL, 0);
+		return;
+	}
+	(void)snprintf(device, sizeof(device), "%u:%u", log->name.log_major, log->name.log_minor);
+	answer_waiting(core, table, REQUEST_CTR, 0, device, (uint32_t)strlen(device) + 1);
+}
+
+/* A CTR that leads to no table. */
+static void refuse_ctr(struct core *core, const struct request *request, int status,
+		       const char *text)
+{
+	struct effect effect = { .type = EFFECT_ANSWER };
+	struct effect_event event = { .event = EVENT_CTR_REFUSED,
+				      .uuid = request->uuid,
+				      .luid = request->luid,
+				      .status = status,
+				      .text = text };
+
+	emit_event(core, NULL, &event);
+	effect.answer.seq = request->seq;
+	effect.answer.luid = request->luid;
+	effect.answer.type = REQUEST_CTR;
+	effect.answer.version = request->version;
+	effect.answer.error = status;
+	emit(core, &effect);
+}
+
+static void release_memory(struct core *core, void *memory)
+{
+	struct effect effect = { .type = EFFECT_RELEASE_MEMORY, .memory = memory };
+
+	if (memory != NULL)
+		emit(core, &effect);
+}
+
+/* A luid is a kernel pointer.  When it comes again with another log, its old table is gone (DTR was lost). */
+static void make_stale(struct core *core, uint64_t luid)
+{
+	for (uint32_t i = 0; i < core->tables_end; i++) {
+		struct table *table = &core->tables[i];
+
+		if (!table->used || table->stale || table->luid != luid)
+			continue;
+		table->stale = true;
+		table->deleting = true;
+		core->pump_all = true;
+	}
+}
+
+static uint32_t free_table(const struct core *core)
+{
+	for (uint32_t i = 0; i < CORE_TABLES_MAX; i++)
+		if (!core->tables[i].used)
+			return i;
+	return NO_INDEX;
+}
+
+static uint32_t free_log(const struct core *core)
+{
+	for (uint32_t i = 0; i < CORE_LOGS_MAX; i++)
+		if (core->logs[i] == NULL)
+			return i;
+	return NO_INDEX;
+}
+
+static void build_table(struct core *core, struct log *log, const struct request *request,
+			const struct constructor *constructor)
+{
+	uint32_t index = free_table(core);
+	struct table *table;
+
+	assert(index != NO_INDEX);
+	table = &core->tables[index];
+	*table = (struct table){
+		.used = true,
+		.phase = TABLE_NEW,
+		.log = log->index,
+		.luid = request->luid,
+		.sync = constructor->sync,
+	};
+	memcpy(table->constructor, request->constructor, sizeof(table->constructor));
+	table->waiting[REQUEST_CTR] = (struct waiting){ .active = true,
+							.seq = request->seq,
+							.version = request->version };
+	if (index >= core->tables_end)
+		core->tables_end = index + 1;
+	core->table_count++;
+	log->tables++;
+}
+
+void lifecycle_ctr(struct core *core, const struct request *request, void *memory)
+{
+	struct table *table = table_find(core, request->uuid, request->luid);
+	struct constructor constructor;
+	struct log_name name;
+	struct log *log;
+	char message[160];
+	int r;
+
+	if (table != NULL && strcmp(table->constructor, request->constructor) == 0) {
+		table->waiting[REQUEST_CTR] = (struct waiting){ .active = true,
+								.seq = request->seq,
+								.version = request->version };
+		release_memory(core, memory);
+		return;
+	}
+	make_stale(core, request->luid);
+	r = constructor_parse(request->constructor, &constructor, message, sizeof(message));
+	if (r < 0) {
+		release_memory(core, memory);
+		refuse_ctr(core, request, r, message);
+		return;
+	}
+	log_name_of(request->uuid, &constructor, &name);
+	log = log_find(core, &name);
+	if (free_table(core) == NO_INDEX || (log == NULL && free_log(core) == NO_INDEX)) {
+		release_memory(core, memory);
+		refuse_ctr(core, request, -ENOSPC, "more tables than dmclogd can serve");
+		return;
+	}
+	if (log == NULL) {
+		if (memory == NULL) {
+			refuse_ctr(core, request, -ENOMEM, "no memory for the bitmaps of this log");
+			return;
+		}
+		log = log_build(core, free_log(core), &name, &constructor, memory);
+	} else {
+		release_memory(core, memory);
+	}
+	build_table(core, log, request, &constructor);
+}
+
+void lifecycle_request(struct core *core, struct table *table, const struct request *request)
+{
+	switch (request->type) {
+	case REQUEST_DTR:
+		table->deleting = true;
+		break;
+	case REQUEST_PRESUSPEND:
+		if (table->phase == TABLE_LIVE)
+			table->phase = TABLE_PRESUSPENDED;
+		answer_waiting(core, table, REQUEST_PRESUSPEND, 0, NULL, 0);
+		break;
+	case REQUEST_POSTSUSPEND:
+	case REQUEST_RESUME:
+		break; /* lifecycle_pump() sees that it waits */
+	default:
+		assert(0);
+	}
+}
+
+static void free_table_and_log(struct core *core, struct table *table)
+{
+	struct log *log = table_log(core, table);
+
+	answer_waiting(core, table, REQUEST_DTR, 0, NULL, 0);
+	table->used = false;
+	core->table_count--;
+	log->tables--;
+	if (log->unknown_luid == table->luid)
+		log->unknown_luid = 0;
+	if (log->tables == 0)
+		log_free(core, log);
+	core->pump_all = true;
+}
+
+static void emit_device(struct core *core, enum effect_type type, const struct log *log)
+{
+	struct effect effect = {
+		.type = type,
+		.device = { log->index, log->name.log_major, log->name.log_minor },
+	};
+
+	emit(core, &effect);
+}
+
+void lifecycle_device_opened(struct core *core, const struct input_device_opened *device)
+{
+	struct log *log = core->logs[device->log];
+	struct effect_event event = { .event = EVENT_CTR_REFUSED, .status = device->status };
+	uint64_t needed_bytes = 0;
+	char text[160];
+
+	assert(log != NULL && log->device == DEVICE_OPENING);
+	log->device = device->status == 0 ? DEVICE_OPEN : DEVICE_CLOSED;
+	log->device_bytes = device->device_bytes;
+	log->block_bytes = device->block_bytes;
+	memcpy(log->opening.random_id, device->random_id, DISK_ID_BYTES);
+	if (device->status < 0)
+		(void)snprintf(text, sizeof(text), "log device %u:%u cannot be opened",
+			       log->name.log_major, log->name.log_minor);
+	else if (device->block_bytes < 512 || device->block_bytes > DISK_SLOT_ALIGN_BYTES)
+		event.status = -ENOTSUP,
+		(void)snprintf(text, sizeof(text),
+			       "log device %u:%u has blocks of %u bytes; 512 to 4096 are supported",
+			       log->name.log_major, log->name.log_minor, device->block_bytes);
+	else if (disk_layout_compute(log->region_count, core->config.slot_count,
+				     device->device_bytes, &log->layout, &needed_bytes) < 0)
+		event.status = -ENOSPC,
+		(void)snprintf(text, sizeof(text),
+			       "log device %u:%u has %llu bytes, this mirror needs %llu",
+			       log->name.log_major, log->name.log_minor,
+			       (unsigned long long)device->device_bytes,
+			       (unsigned long long)needed_bytes);
+	if (event.status == 0)
+		return;
+	event.text = text;
+	for (uint32_t i = 0; i < core->tables_end; i++) {
+		struct table *table = &core->tables[i];
+
+		if (!table->used || table->log != log->index || table->phase != TABLE_NEW)
+			continue;
+		event.luid = table->luid;
+		emit_event(core, log, &event);
+		answer_waiting(core, table, REQUEST_CTR, event.status, NULL, 0);
+		table->deleting = true;
+	}
+}
+
+void lifecycle_device_closed(struct core *core, uint32_t log)
+{
+	assert(core->logs[log] != NULL && core->logs[log]->device == DEVICE_CLOSING);
+	core->logs[log]->device = DEVICE_CLOSED;
+}
+
+static bool same_device(const struct log *a, const struct log *b)
+{
+	return a == b ||
+	       (a->type == LOG_TYPE_DISK && b->type == LOG_TYPE_DISK &&
+		a->name.log_major == b->name.log_major && a->name.log_minor == b->name.log_minor);
+}
+
+/* The table of this node that stands in the way of a RESUME: same uuid or same log device, and not
+ * suspended. */
+static const struct table *rival(struct core *core, const struct table *table)
+{
+	const struct log *log = table_log(core, table);
+
+	for (uint32_t i = 0; i < core->tables_end; i++) {
+		const struct table *other = &core->tables[i];
+		const struct log *its;
+
+		if (!other->used || other == table || other->conflict ||
+		    other->phase == TABLE_NEW || other->phase == TABLE_READY ||
+		    (other->phase == TABLE_JOINING && !other->join_sent))
+			continue;
+		its = table_log(core, other);
+		if (same_device(log, its) || strcmp(log->name.uuid, its->name.uuid) == 0)
+			return other;
+	}
+	return NULL;
+}
+
+static void join(struct core *core, struct table *table)
+{
+	struct log *log = table_log(core, table);
+	const struct table *other = rival(core, table);
+	struct group_message message = { .type = MESSAGE_JOIN, .luid = table->luid };
+	struct effect_event event = {
+		.event = EVENT_CONFLICT,
+		.luid = table->luid,
+		.text = "another table with this uuid or log device is in use"
+	};
+
+	if (other != NULL && (other->phase == TABLE_LIVE || other->phase == TABLE_PRESUSPENDED) &&
+	    !other->deleting) {
+		table->conflict = true;
+		table->phase = TABLE_LIVE;
+		emit_event(core, log, &event);
+		answer_waiting(core, table, REQUEST_RESUME, 0, NULL, 0);
+		return;
+	}
+	if (other != NULL || log->phase != LOG_CLOSED)
+		return;
+	table->join_sent = true;
+	multicast(core, log, &message);
+}
+
+void table_live(struct core *core, struct table *table)
+{
+	struct log *log = table_log(core, table);
+
+	assert(table->phase == TABLE_JOINING && log->phase == LOG_OPEN);
+	table->phase = TABLE_LIVE;
+	table->resumed_once = true;
+	table->join_sent = false;
+	table->legs_retry_ms = 0;
+	table->legs_complained = false;
+	log->live = table_index(core, table);
+	answer_waiting(core, table, REQUEST_RESUME, 0, NULL, 0);
+}
+
+static void begin_leaving(struct core *core, struct table *table)
+{
+	struct log *log = table_log(core, table);
+
+	if (table->conflict) {
+		table->conflict = false;
+		table->phase = TABLE_READY;
+		return;
+	}
+	table->phase = TABLE_LEAVING;
+	closing_begin(core, log, table_index(core, table));
+}
+
+/* Opens and closes the log device as the tables need it. */
+static void device_lifecycle(struct core *core, struct log *log, bool wanted)
+{
+	if (log->type != LOG_TYPE_DISK)
+		return;
+	if (wanted && log->device == DEVICE_CLOSED) {
+		log->device = DEVICE_OPENING;
+		emit_device(core, EFFECT_OPEN_DEVICE, log);
+	} else if (!wanted && log->device == DEVICE_OPEN && log->io_flying == 0) {
+		log->device = DEVICE_CLOSING;
+		emit_device(core, EFFECT_CLOSE_DEVICE, log);
+	}
+}
+
+static void table_pump(struct core *core, struct log *log, struct table *table)
+{
+	if (table->phase == TABLE_NEW && !table->deleting &&
+	    (log->type == LOG_TYPE_CORE || log->device == DEVICE_OPEN))
+		table->phase = TABLE_READY;
+	if (table->phase != TABLE_NEW)
+		answer_ctr(core, table);
+	if (table->waiting[REQUEST_RESUME].active) {
+		if (table->phase == TABLE_READY && !table->deleting)
+			table->phase = TABLE_JOINING;
+		else if (table->phase == TABLE_PRESUSPENDED)
+			table->phase = TABLE_LIVE;
+		if (table->phase == TABLE_LIVE)
+			answer_waiting(core, table, REQUEST_RESUME, 0, NULL, 0);
+	}
+	if (table->phase == TABLE_JOINING && !table->join_sent) {
+		if (table->deleting)
+			table->phase = TABLE_READY;
+		else
+			join(core, table);
+	}
+	if ((table->phase == TABLE_LIVE || table->phase == TABLE_PRESUSPENDED) &&
+	    (table->deleting || table->waiting[REQUEST_POSTSUSPEND].active))
+		begin_leaving(core, table);
+	if (table->phase == TABLE_READY || table->phase == TABLE_NEW)
+		answer_waiting(core, table, REQUEST_POSTSUSPEND, 0, NULL, 0);
+}
+
+void lifecycle_pump(struct core *core, struct log *log)
+{
+	bool wanted = false;
+
+	for (uint32_t i = 0; i < core->tables_end; i++) {
+		struct table *table = &core->tables[i];
+
+		if (!table->used || table->log != log->index)
+			continue;
+		table_pump(core, log, table);
+		if (!table->deleting || (table->phase != TABLE_READY && table->phase != TABLE_NEW))
+			wanted = true;
+	}
+	device_lifecycle(core, log, wanted);
+	for (uint32_t i = 0; i < core->tables_end && log->tables > 0; i++) {
+		struct table *table = &core->tables[i];
+		bool last = log->tables == 1;
+
+		if (!table->used || table->log != log->index || !table->deleting ||
+		    (table->phase != TABLE_READY && table->phase != TABLE_NEW))
+			continue;
+		if (last && log->device != DEVICE_CLOSED)
+			continue;
+		free_table_and_log(core, table);
+		if (last)
+			return;
+	}
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Opening, first half: reading the log device and deciding what it says.
+ *
+ *   kernel header      | superblock | what holds
+ *   bad magic          | any        | nothing is in sync
+ *   nr_regions != 0    | none       | the kernel's log: its bitmap, below nr_regions
+ *   nr_regions != 0    | closed     | the same: we, or the kernel since, closed it
+ *   nr_regions != 0    | in use     | somebody took the log over while we had it: its bitmap; our slots are void (F20)
+ *   nr_regions == 0    | in use     | we had it and died: bitmap and slots
+ *   nr_regions == 0    | other      | nothing is in sync
+ *
+ * Another region size in the superblock: nothing is in sync.  LVM's nr_regions of 2^64-1 is a valid number.
+ * Slots are merged when their owner is proven stopped: our own, or of another boot of this machine, or of another boot of the same node
+ * of the same cluster (H12).  A single node is a cluster of its own: there only the machine counts.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core_private.h"
+#include "plant.h"
+
+#define HEAD_BYTES 4096
+
+static uint64_t minimum(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static void decide(struct log *log)
+{
+	struct opening *opening = &log->opening;
+	const uint8_t *head = log->base.wanted;
+	struct disk_header header = { .nr_regions = 0 };
+	int header_status = disk_header_decode(head + DISK_HEADER_OFFSET_BYTES, &header);
+	int superblock_status =
+		disk_superblock_decode(head + DISK_SUPERBLOCK_OFFSET_BYTES, &opening->old);
+	bool in_use = superblock_status == 0 && opening->old.state == DISK_IN_USE;
+
+	opening->superblock_valid = superblock_status == 0;
+	opening->valid_count = minimum(header.nr_regions, log->region_count);
+	if (header_status < 0) {
+		opening->valid_count = 0;
+		opening->origin = "a device without a log";
+	} else if (header.nr_regions != 0) {
+		opening->origin = in_use                 ? "a log that was taken over" :
+				  superblock_status == 0 ? "a closed log" :
+							   "a log of the kernel";
+	} else if (in_use) {
+		opening->valid_count = minimum(opening->old.region_count, log->region_count);
+		opening->slots_valid = true;
+		opening->origin = "a log that was left in use";
+	} else {
+		opening->origin = "an empty log";
+	}
+	if (superblock_status == 0 && opening->old.region_sectors != log->region_sectors) {
+		opening->valid_count = 0;
+		opening->origin = "a log with another region size";
+	}
+}
+
+/* ---- slots ---- */
+
+static bool is_own_boot(const struct core *core, const struct disk_slot_header *slot)
+{
+	return memcmp(slot->machine_id, core->config.machine_id, 16) == 0 &&
+	       memcmp(slot->boot_id, core->config.boot_id, 16) == 0;
+}
+
+static bool is_proven_stopped(const struct core *core, const struct log *log,
+			      const struct disk_slot_header *slot)
+{
+	if (is_own_boot(core, slot))
+		return true; /* what a predecessor left: see opening_begin() */
+	if (memcmp(slot->machine_id, core->config.machine_id, 16) == 0)
+		return true;
+	return strcmp(log->opening.old.cluster_name, core->config.cluster_name) == 0 &&
+	       strcmp(core->config.cluster_name, "none") != 0 &&
+	       slot->node_id == core->config.node_id &&
+	       memcmp(slot->boot_id, core->config.boot_id, 16) != 0;
+}
+
+static void take_slot_header(struct core *core, struct log *log, const uint8_t *data)
+{
+	struct opening *opening = &log->opening;
+	struct disk_slot_header slot;
+	int status = disk_slot_header_decode(data, &slot);
+
+	if (status == -ENODATA)
+		return;
+	if (status < 0) {
+		opening->everything_dirty = true; /* it may have been in use */
+		return;
+	}
+	if (slot.state != DISK_SLOT_USED || slot.generation != opening->old.generation ||
+	    memcmp(slot.log_id, opening->old.id, DISK_ID_BYTES) != 0)
+		return;
+	opening->merge[opening->merge_count++] = (uint32_t)opening->cursor;
+	if (is_proven_stopped(core, log, &slot))
+		return;
+	opening->unproven++;
+	opening->unproven_slot = (uint32_t)opening->cursor;
+	opening->unproven_node = slot.node_id;
+}
+
+static uint64_t old_slot_offset(const struct opening *opening, uint32_t slot)
+{
+	return opening->old.slot_offset_bytes + slot * opening->old.slot_bytes;
+}
+
+/* A piece of a dead slot's bitmap: what it covers is not in sync. */
+static void merge_piece(struct log *log, uint64_t first_bit, const uint8_t *data,
+			uint64_t length_bytes)
+{
+	const struct opening *opening = &log->opening;
+	uint32_t k = opening->old.granularity;
+
+	for (uint64_t i = 0; i < length_bytes * 8; i++) {
+		uint64_t region = (first_bit + i) << k;
+		uint64_t end = minimum(region + (UINT64_C(1) << k), opening->valid_count);
+
+		if (!((data[i / 8] >> (i % 8)) & 1) || PLANTED(PLANT_MERGE_SKIP))
+			continue;
+		for (; region < end; region++)
+			image_clear(&log->base, DISK_BITMAP_OFFSET_BYTES, region);
+	}
+}
+
+/* ---- one read after the other ---- */
+
+static bool read_base_more(struct core *core, struct log *log)
+{
+	uint64_t left = log->base.length_bytes - log->opening.cursor;
+
+	if (left == 0)
+		return true;
+	device_read(core, log, log->opening.cursor, minimum(left, CORE_IO_BYTES_MAX));
+	return false;
+}
+
+static bool read_slots_more(struct core *core, struct log *log)
+{
+	struct opening *opening = &log->opening;
+	uint64_t bytes =
+		disk_slot_bitmap_bytes(opening->old.region_count, opening->old.granularity);
+
+	if (opening->cursor == bytes) {
+		opening->merge_at++;
+		opening->cursor = 0;
+	}
+	if (opening->merge_at >= opening->merge_count)
+		return true;
+	device_read(core, log,
+		    old_slot_offset(opening, opening->merge[opening->merge_at]) +
+			    DISK_SLOT_HEADER_BYTES + opening->cursor,
+		    minimum(bytes - opening->cursor, CORE_IO_BYTES_MAX));
+	return false;
+}
+
+bool opening_read_more(struct core *core, struct log *log)
+{
+	struct opening *opening = &log->opening;
+	bool done;
+
+	if (opening->reading)
+		return false;
+	switch (opening->step) {
+	case OPENING_READ_HEAD:
+		done = opening->cursor > 0;
+		if (!done)
+			device_read(core, log, 0, HEAD_BYTES);
+		break;
+	case OPENING_READ_BASE:
+		done = read_base_more(core, log);
+		break;
+	case OPENING_READ_SLOT_HEADERS:
+		done = !opening->slots_valid || opening->cursor >= opening->old.slot_count;
+		if (!done)
+			device_read(core, log, old_slot_offset(opening, (uint32_t)opening->cursor),
+				    DISK_SLOT_HEADER_BYTES);
+		break;
+	case OPENING_READ_SLOTS:
+		done = read_slots_more(core, log);
+		break;
+	default:
+		return true;
+	}
+	opening->reading = !done;
+	return done;
+}
+
+void opening_read(struct core *core, struct log *log, const struct input_io *io)
+{
+	struct opening *opening;
+
+	assert(log != NULL && log->io_flying > 0);
+	opening = &log->opening;
+	log->io_flying--;
+	opening->reading = false;
+	if (opening->step == OPENING_NONE)
+		return;
+	if (io->status < 0) {
+		opening_fail(core, log, io->status, "read");
+		return;
+	}
+	switch (opening->step) {
+	case OPENING_READ_HEAD:
+		image_loaded(&log->base, 0, io->data, HEAD_BYTES);
+		decide(log);
+		opening->cursor = HEAD_BYTES;
+		break;
+	case OPENING_READ_BASE:
+		image_loaded(&log->base, io->offset_bytes, io->data, io->length_bytes);
+		opening->cursor += io->length_bytes;
+		break;
+	case OPENING_READ_SLOT_HEADERS:
+		take_slot_header(core, log, io->data);
+		opening->cursor++;
+		break;
+	case OPENING_READ_SLOTS:
+		merge_piece(log, opening->cursor * 8, io->data, io->length_bytes);
+		opening->cursor += io->length_bytes;
+		break;
+	default:
+		break;
+	}
+}

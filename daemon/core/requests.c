@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the kernel asks while a mirror works.  Everything here is answered at once, except a FLUSH
+ * that needs a hold, an IN_SYNC of a region that was never in sync, and a SET_REGION_SYNC that reports a loss.
+ *
+ * The kernel never resynchronises: it is told "no work", "nobody is recovering", "hint = region_count".
+ * A kernel that was once told "not in sync" would write that region on one leg, unmarked, until the table is
+ * gone.  Obeys drivers/md/dm-log-userspace-base.c and dm-raid1.c.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core_private.h"
+#include "plant.h"
+
+static bool regions_valid(const struct log *log, const struct request *request)
+{
+	for (uint32_t i = 0; i < request->region_count; i++)
+		if (request->regions[i] >= log->region_count)
+			return false;
+	return true;
+}
+
+static uint64_t sync_count(const struct log *log)
+{
+	uint64_t count = log->region_count - log->replicated.out.count;
+
+	return PLANTED(PLANT_SYNC_COUNT_OFF) ? count + 1 : count;
+}
+
+static void answer(struct core *core, struct table *table, enum request_type type, int error)
+{
+	answer_waiting(core, table, type, error, NULL, 0);
+}
+
+static void status_info(struct core *core, struct table *table, const struct log *log)
+{
+	char text[64];
+
+	if (log->type == LOG_TYPE_CORE)
+		(void)snprintf(text, sizeof(text), "1 clustered-core");
+	else
+		(void)snprintf(text, sizeof(text), "3 clustered-disk %u:%u %c", log->name.log_major,
+			       log->name.log_minor,
+			       log->device_failed || log->opening.failed ? 'D' : 'A');
+	answer_waiting(core, table, REQUEST_STATUS_INFO, 0, text, (uint32_t)strlen(text) + 1);
+}
+
+static void status_table(struct core *core, struct table *table, const struct log *log)
+{
+	static const char *const sync_words[] = { "", " sync", " nosync" };
+	int words = (log->type == LOG_TYPE_DISK ? 3 : 2) + (table->sync != SYNC_DEFAULT);
+	char text[REQUEST_UUID_SIZE + 96];
+
+	if (log->type == LOG_TYPE_CORE)
+		(void)snprintf(text, sizeof(text), "clustered-core %d %s %u%s", words,
+			       log->name.uuid, log->region_sectors, sync_words[table->sync]);
+	else
+		(void)snprintf(text, sizeof(text), "clustered-disk %d %s %u:%u %u%s", words,
+			       log->name.uuid, log->name.log_major, log->name.log_minor,
+			       log->region_sectors, sync_words[table->sync]);
+	answer_waiting(core, table, REQUEST_STATUS_TABLE, 0, text, (uint32_t)strlen(text) + 1);
+}
+
+static void mark_or_clear(struct core *core, struct table *table, struct log *log,
+			  const struct request *request)
+{
+	if (!regions_valid(log, request)) {
+		answer(core, table, request->type, -EINVAL);
+		return;
+	}
+	log->active_ms = core->now_ms;
+	/* Only the resumed table's kernel can write; a rival's FLUSH fails instead. */
+	for (uint32_t i = 0; i < request->region_count && !table->conflict; i++) {
+		if (request->type == REQUEST_CLEAR)
+			hold_clear(core, log, request->regions[i]);
+		else
+			hold_mark(core, log, request->regions[i]);
+	}
+	if (request->type != REQUEST_FLUSH)
+		answer(core, table, request->type, 0);
+}
+
+/* FLUSH: hold_pump() answers it when nothing is pending any more.  */
+static void flush(struct core *core, struct table *table, struct log *log,
+		  const struct request *request)
+{
+	mark_or_clear(core, table, log, request);
+	if (!table->waiting[REQUEST_FLUSH].active)
+		return;
+	if (table->conflict)
+		answer(core, table, REQUEST_FLUSH, -EIO);
+	else if (PLANTED(PLANT_FLUSH_EARLY) ||
+		 (log->pending.count == 0 && !PLANTED(PLANT_FLUSH_WAITS_CLEAR)))
+		answer(core, table, REQUEST_FLUSH, 0);
+	else
+		log->write_retry_ms = 0; /* a device that failed is tried again */
+}
+
+static void in_sync(struct core *core, struct table *table, struct log *log,
+		    const struct request *request)
+{
+	uint64_t region = request->regions[0];
+
+	/* An error would count as "not in sync": a number that is wrong is told 1 (G25). */
+	if (region >= log->region_count || table->conflict ||
+	    !bitmap_test(&log->replicated.out, region) ||
+	    bitmap_test(&log->replicated.lost, region))
+		answer_waiting_flag(core, table, REQUEST_IN_SYNC, 1);
+	else
+		touch_ask(core, table, request);
+}
+
+static void is_clean(struct core *core, struct table *table, struct log *log,
+		     const struct request *request)
+{
+	uint64_t region = request->regions[0];
+	bool clean = region < log->region_count && !bitmap_test(&log->replicated.out, region) &&
+		     !bitmap_test(&log->marked, region) && !log->everything_held;
+
+	answer_waiting_flag(core, table, REQUEST_IS_CLEAN, clean ? 1 : 0);
+}
+
+/*
+ * A write failed on one leg (in_sync 0): the loss goes through the order, and the answer waits for its own delivery.
+ * The slot bit stays until the base on the device shows the loss (F15).  in_sync 1 means nothing to us: kernels
+ * do not recover.
+ */
+static void set_region_sync(struct core *core, struct table *table, struct log *log,
+			    const struct request *request)
+{
+	struct group_message message = {
+		.type = MESSAGE_LOST,
+		.luid = table->luid,
+		.reported = true,
+		.region_count = 1,
+		.regions = { request->regions[0] },
+	};
+
+	if (request->in_sync != 0 || table->conflict || log->phase != LOG_OPEN ||
+	    !regions_valid(log, request)) {
+		answer(core, table, REQUEST_SET_REGION_SYNC, 0);
+		return;
+	}
+	multicast(core, log, &message);
+}
+
+void request_answer(struct core *core, struct table *table, const struct request *request)
+{
+	struct log *log = table_log(core, table);
+	int64_t none[2] = { 0, 0 };
+	uint64_t number;
+
+	switch (request->type) {
+	case REQUEST_GET_REGION_SIZE:
+		number = log->region_sectors;
+		answer_waiting(core, table, request->type, 0, &number, sizeof(number));
+		break;
+	case REQUEST_IS_CLEAN:
+		is_clean(core, table, log, request);
+		break;
+	case REQUEST_IN_SYNC:
+		in_sync(core, table, log, request);
+		break;
+	case REQUEST_FLUSH:
+		flush(core, table, log, request);
+		break;
+	case REQUEST_MARK:
+	case REQUEST_CLEAR:
+		mark_or_clear(core, table, log, request);
+		break;
+	case REQUEST_GET_RESYNC_WORK:
+		answer_waiting(core, table, request->type, 0, none, sizeof(none));
+		break;
+	case REQUEST_SET_REGION_SYNC:
+		set_region_sync(core, table, log, request);
+		break;
+	case REQUEST_GET_SYNC_COUNT:
+		/* A full count before the first RESUME would mark the new table in sync for good. */
+		number = table->resumed_once || PLANTED(PLANT_COUNT_BEFORE_RESUME) ?
+				 sync_count(log) :
+				 0;
+		answer_waiting(core, table, request->type, 0, &number, sizeof(number));
+		break;
+	case REQUEST_STATUS_INFO:
+		status_info(core, table, log);
+		break;
+	case REQUEST_STATUS_TABLE:
+		status_table(core, table, log);
+		break;
+	case REQUEST_IS_REMOTE_RECOVERING:
+		none[1] = (int64_t)log->region_count;
+		answer_waiting(core, table, request->type, 0, none, sizeof(none));
+		break;
+	case REQUEST_CTR:
+	case REQUEST_DTR:
+	case REQUEST_PRESUSPEND:
+	case REQUEST_POSTSUSPEND:
+	case REQUEST_RESUME:
+		assert(0);
+	}
+}

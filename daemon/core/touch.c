@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * IN_SYNC of a region that was never in sync: it is copied first, and the answer waits for that.
+ *
+ * The wait ends with 1 and without the copy when a member refuses the region, when its claim is not granted in time, when the
+ * copy fails or lasts too long, when nothing may be copied now, or when the table is in PRESUSPEND.  The
+ * write then goes to all legs under a hold and the region stays never-synced.  Only where the health
+ * letters show the primary leg failed is such an answer 0, so that the kernel fails the read as it must.
+ * A refusal is remembered for a second: IN_SYNC comes for every read.
+ */
+#include <assert.h>
+#include <errno.h>
+
+#include "core_private.h"
+#include "plant.h"
+
+static void refusal_remember(struct core *core, struct log *log, uint64_t region)
+{
+	struct copier *copier = &log->copier;
+
+	copier->refusals[copier->next_refusal] =
+		(struct refusal){ .region = region, .until_ms = core->now_ms + REFUSAL_MS };
+	copier->next_refusal = (copier->next_refusal + 1) % REFUSALS_MAX;
+}
+
+static bool refusal_remembered(struct core *core, const struct log *log, uint64_t region)
+{
+	for (uint32_t i = 0; i < REFUSALS_MAX; i++)
+		if (log->copier.refusals[i].region == region &&
+		    log->copier.refusals[i].until_ms > core->now_ms)
+			return true;
+	return core->now_ms < log->copier.fallback_until_ms;
+}
+
+static void answer_fallback(struct core *core, struct log *log, struct table *table)
+{
+	log->copier.touched = BITMAP_NONE;
+	if (PLANTED(PLANT_IN_SYNC_ERROR)) {
+		answer_waiting(core, table, REQUEST_IN_SYNC, -EIO, NULL, 0);
+		return;
+	}
+	answer_waiting_flag(core, table, REQUEST_IN_SYNC, health_primary_failed(table) ? 0 : 1);
+}
+
+/* The answer without the copy; the letters are read first where they can be. */
+static void fall_back(struct core *core, struct log *log, struct table *table)
+{
+	log->copier.touched = BITMAP_NONE;
+	if (table->legs == LEGS_OPEN)
+		table->waiting[REQUEST_IN_SYNC].ticket = health_ask(table);
+	else
+		answer_fallback(core, log, table);
+}
+
+/* Copying is not possible now, and will not be within the time that an IN_SYNC may wait. */
+static bool hopeless(struct core *core, struct log *log, const struct table *table, uint64_t region)
+{
+	if (table->phase == TABLE_LIVE && log->phase == LOG_OPEN && table->legs == LEGS_OPENING)
+		return false;
+	return !copying_allowed(core, log) || bitmap_test(&log->replicated.reported, region) ||
+	       bitmap_test(&log->marked, region);
+}
+
+void touch_ask(struct core *core, struct table *table, const struct request *request)
+{
+	struct log *log = table_log(core, table);
+	uint64_t region = request->regions[0];
+
+	log->active_ms = core->now_ms;
+	if (PLANTED(PLANT_NEVER_TOLD_IN_SYNC)) {
+		(void)bitmap_clear(&log->replicated.out, region);
+		(void)bitmap_set(&log->gained, region);
+		return;
+	}
+	if (refusal_remembered(core, log, region)) {
+		answer_fallback(core, log, table);
+	} else if (log->live != table_index(core, table) || hopeless(core, log, table, region)) {
+		refusal_remember(core, log, region);
+		fall_back(core, log, table);
+	} else {
+		log->copier.touched = region;
+	}
+}
+
+void touch_refused(struct core *core, struct log *log, uint64_t region)
+{
+	if (log->copier.touched != region || log->live == NO_INDEX)
+		return;
+	refusal_remember(core, log, region);
+	fall_back(core, log, &core->tables[log->live]);
+}
+
+void touch_pump(struct core *core, struct log *log)
+{
+	struct table *table;
+	struct waiting *waiting;
+	uint64_t limit;
+
+	if (log->live == NO_INDEX)
+		return;
+	table = &core->tables[log->live];
+	waiting = &table->waiting[REQUEST_IN_SYNC];
+	if (!waiting->active)
+		return;
+	if (!bitmap_test(&log->replicated.out, waiting->region) ||
+	    bitmap_test(&log->replicated.lost, waiting->region)) {
+		log->copier.touched = BITMAP_NONE;
+		answer_waiting_flag(core, table, REQUEST_IN_SYNC, 1);
+		return;
+	}
+	if (waiting->ticket != 0) {
+		if (table->health_done >= waiting->ticket || table->legs != LEGS_OPEN)
+			answer_fallback(core, log, table);
+		return;
+	}
+	limit = waiting->since_ms + CLAIM_LIMIT_MS +
+		(bitmap_test(&log->replicated.claimed, waiting->region) ? COPY_LIMIT_MS : 0);
+	if (core->now_ms >= limit || hopeless(core, log, table, waiting->region)) {
+		refusal_remember(core, log, waiting->region);
+		fall_back(core, log, table);
+		if (!waiting->active)
+			return;
+	}
+	log_wake_at(log, limit);
+}
