@@ -85,6 +85,9 @@ TESTLIB_SRC := $(filter-out $(CHECK_SRC),$(wildcard tests/*.c))
 SIM_SRC := $(wildcard tests/sim/*.c)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 BENCH_SRC := $(wildcard tests/bench/*.c)
+# Short lines, or whole commands with V=1.
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-6s %s\n' $(1) $@)
 obj = $(patsubst %.c,$(OBJ)/%.o,$(1))
 
 CORE_LIB := $(BUILD)/libdmclogcore.a
@@ -93,7 +96,7 @@ SHELL_LIB := $(BUILD)/libdmclogshell.a
 TEST_LIB := $(BUILD)/libdmclogtest.a
 DAEMON := $(if $(wildcard daemon/main.c),$(BUILD)/dmclogd)
 TOOL := $(if $(TOOL_SRC),$(BUILD)/dmclog)
-SIM := $(if $(SIM_SRC),$(BUILD)/dmclog-sim)
+SIM := $(if $(shell grep -ls '^int main' /dev/null $(SIM_SRC)),$(BUILD)/dmclog-sim)
 CHECKS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(CHECK_SRC))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))
@@ -107,7 +110,8 @@ all: $(DAEMON) $(TOOL) $(CORE_LIB)
 
 $(OBJ)/%.o: %.c config.mk | $(BUILD_DEPS)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(EXTRA_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CFLAGS) $(EXTRA_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(OBJ)/tests/%.o: private EXTRA_CFLAGS = -Itests
 $(OBJ)/tests/check_%.o: private EXTRA_CFLAGS = -Itests $(CHECK_CFLAGS)
@@ -122,8 +126,9 @@ $(SHELL_LIB): $(call obj,$(filter-out daemon/main.c,$(SHELL_SRC)))
 $(TEST_LIB): private MEMBERS = $(call obj,$(TESTLIB_SRC))
 $(TEST_LIB): $(call obj,$(TESTLIB_SRC))
 $(CORE_LIB) $(SHELL_LIB) $(TEST_LIB): $(BUILD)/%.a: $(BUILD)/%.members
+	$(call say,AR)
 	@rm -f $@
-	$(AR) rcs $@ $(MEMBERS)
+	$(Q)$(AR) rcs $@ $(MEMBERS)
 $(BUILD)/libdmclogcore.members: private LIST = $(PURE_SRC)
 $(BUILD)/libdmclogshell.members: private LIST = $(SHELL_SRC)
 $(BUILD)/libdmclogtest.members: private LIST = $(TESTLIB_SRC)
@@ -133,11 +138,14 @@ FORCE:
 .PHONY: FORCE
 
 $(BUILD)/dmclogd: $(call obj,$(SHELL_SRC)) $(CORE_LIB)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 $(BUILD)/dmclog: $(call obj,$(TOOL_SRC)) $(SHELL_LIB) $(CORE_LIB)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 $(BUILD)/dmclog-sim: $(call obj,$(SIM_SRC)) $(CORE_LIB)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
 
 # check_M links the core, and where M is a file of the shell that object too.
 # More by a line in tests/tests.mk: check_M_EXTRA := daemon/x.o, or $(SHELL_LIB).
@@ -148,23 +156,27 @@ extra_of = $(addprefix $(OBJ)/,$(filter-out $(BUILD)/%,$($(1)_EXTRA))) \
 define check_rule
 $(BUILD)/tests/$(1): $(OBJ)/tests/$(1).o $$(call extra_of,$(1)) $(TEST_LIB) $(CORE_LIB)
 	@mkdir -p $$(@D)
-	$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(CHECK_LIBS) $$(LIBS)
+	$$(call say,LINK)
+	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(CHECK_LIBS) $$(LIBS)
 endef
 $(foreach c,$(notdir $(CHECKS)),$(eval $(call check_rule,$(c))))
 
 $(BUILD)/bench/%: $(OBJ)/tests/bench/%.o
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 # Pid 1 of a test node runs before anything is mounted: static, no sanitizer.
 $(BUILD)/uml/init: tests/uml/init.c config.mk | $(BUILD_DEPS)
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 $(WARN) -O2 -static -MMD -MP -MF $@.d -o $@ $<
+	$(call say,LINK)
+	$(Q)$(CC) -std=gnu11 $(WARN) -O2 -static -MMD -MP -MF $@.d -o $@ $<
 
 # Fuzzers are built from source in one go, with clang's coverage in all of it.
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(PURE_SRC) $(wildcard include/*.h tests/fuzz/*.h) config.mk | $(TEST_DEPS)
 	@mkdir -p $(@D)
-	$(FUZZ_CC) -std=gnu11 -g -O1 -Iinclude -I. -fsanitize=fuzzer,address,undefined \
+	$(call say,FUZZ)
+	$(Q)$(FUZZ_CC) -std=gnu11 -g -O1 -Iinclude -I. -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=all -o $@ $< $(PURE_SRC)
 
 # --- tests ------------------------------------------------------------------
@@ -265,6 +277,6 @@ help:
 	echo "cov        line coverage of unit tests and simulator, in build-cov/html"; \
 	echo "install    DESTDIR, prefix (CONFIGURE_ARGS=--prefix=/usr at the first make)"; \
 	echo "uninstall, dist, clean, distclean, format, check-format"; \
-	echo "variables: WERROR=1, CC, CFLAGS, DEPS=no (never install packages)"
+	echo "variables: WERROR=1, CC, CFLAGS, V=1, DEPS=no (never install packages)"
 
 -include $(shell [ -d $(BUILD) ] && find $(BUILD) -name '*.d')
