@@ -112,8 +112,14 @@ $(OBJ)/%.o: %.c config.mk | $(BUILD_DEPS)
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)$(CC) $(ALL_CFLAGS) $(EXTRA_CFLAGS) -MMD -MP -c -o $@ $<
+# The simulator has a core of its own, with the bugs that it must find.
+$(OBJ)/planted/%.o: %.c config.mk | $(BUILD_DEPS)
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CFLAGS) -DDMCLOGD_PLANT -MMD -MP -c -o $@ $<
 
 $(OBJ)/tests/%.o: private EXTRA_CFLAGS = -Itests
+$(OBJ)/tests/sim/%.o: private EXTRA_CFLAGS = -DDMCLOGD_PLANT
 $(OBJ)/tests/check_%.o: private EXTRA_CFLAGS = -Itests $(CHECK_CFLAGS)
 $(call obj,$(CHECK_SRC) $(TESTLIB_SRC)): | $(TEST_DEPS)
 
@@ -143,7 +149,7 @@ $(BUILD)/dmclogd: $(call obj,$(SHELL_SRC)) $(CORE_LIB)
 $(BUILD)/dmclog: $(call obj,$(TOOL_SRC)) $(SHELL_LIB) $(CORE_LIB)
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
-$(BUILD)/dmclog-sim: $(call obj,$(SIM_SRC)) $(CORE_LIB)
+$(BUILD)/dmclog-sim: $(call obj,$(SIM_SRC)) $(PURE_SRC:%.c=$(OBJ)/planted/%.o)
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
 
