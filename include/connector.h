@@ -64,6 +64,9 @@ void connector_close(struct connector *connector);
 /* The file descriptor, for an event loop: readable means connector_receive.  Stays ours. */
 int connector_fd(const struct connector *connector);
 
+/* The socket's netlink port, as /proc/net/netlink shows it. */
+uint32_t connector_port(const struct connector *connector);
+
 /* The receive buffer that the kernel has granted, in the units of CONNECTOR_RECEIVE_BUFFER_BYTES
  * (half of what SO_RCVBUF reads, see socket(7)). */
 uint32_t connector_receive_buffer_bytes(const struct connector *connector);

@@ -195,9 +195,9 @@ struct effect {
 		struct effect_io io;          /* READ, WRITE */
 		struct effect_table table;    /* OPEN_LEGS, CLOSE_LEGS, FLUSH_LEGS, READ_HEALTH */
 		struct effect_copy copy;      /* COPY */
-		uint64_t deadline_ms; /* SET_TIMER: replaces the one before; UINT64_MAX: none */
-		void *memory;         /* RELEASE_MEMORY */
-		struct effect_event event; /* EVENT */
+		uint64_t deadline_ms;         /* SET_TIMER: replaces the one before */
+		void *memory;                 /* RELEASE_MEMORY */
+		struct effect_event event;    /* EVENT */
 	};
 };
 

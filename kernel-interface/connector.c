@@ -148,6 +148,11 @@ int connector_fd(const struct connector *connector)
 	return nl_socket_get_fd(connector->sock);
 }
 
+uint32_t connector_port(const struct connector *connector)
+{
+	return nl_socket_get_local_port(connector->sock);
+}
+
 uint32_t connector_receive_buffer_bytes(const struct connector *connector)
 {
 	return connector->receive_buffer_bytes;

@@ -252,7 +252,8 @@ static void set_timer(struct core *core)
 	for (uint32_t i = 0; i < core->logs_end; i++)
 		if (core->logs[i] != NULL && core->logs[i]->deadline_ms < effect.deadline_ms)
 			effect.deadline_ms = core->logs[i]->deadline_ms;
-	if (effect.deadline_ms == core->timer_ms)
+	/* A timer that goes off too early costs one step; moving it with every request would cost more. */
+	if (effect.deadline_ms >= core->timer_ms)
 		return;
 	core->timer_ms = effect.deadline_ms;
 	emit(core, &effect);

@@ -40,11 +40,7 @@
 
 /* ---- replicated ---- */
 
-enum log_phase {
-	LOG_CLOSED,
-	LOG_OPENING,
-	LOG_OPEN
-};
+enum log_phase { LOG_CLOSED, LOG_OPENING, LOG_OPEN };
 
 struct member {
 	uint32_t node_id; /* 0: none */
@@ -89,12 +85,7 @@ enum table_phase {
 	TABLE_LEAVING,      /* POSTSUSPEND (or DTR) waits */
 };
 
-enum legs_state {
-	LEGS_CLOSED,
-	LEGS_OPENING,
-	LEGS_OPEN,
-	LEGS_CLOSING
-};
+enum legs_state { LEGS_CLOSED, LEGS_OPENING, LEGS_OPEN, LEGS_CLOSING };
 
 /* A request of the kernel that has not been answered.  A repetition takes its place. */
 struct waiting {
@@ -240,12 +231,7 @@ struct closing {
 	bool failed;
 };
 
-enum device_state {
-	DEVICE_CLOSED,
-	DEVICE_OPENING,
-	DEVICE_OPEN,
-	DEVICE_CLOSING
-};
+enum device_state { DEVICE_CLOSED, DEVICE_OPENING, DEVICE_OPEN, DEVICE_CLOSING };
 
 struct log {
 	uint32_t index;

@@ -29,6 +29,15 @@ static uint64_t minimum(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* The superblock does not know the size of its device, which may have shrunk since. */
+static bool slots_fit(const struct log *log)
+{
+	const struct disk_superblock *old = &log->opening.old;
+
+	return old->slot_offset_bytes < log->device_bytes &&
+	       (log->device_bytes - old->slot_offset_bytes) / old->slot_bytes >= old->slot_count;
+}
+
 static void decide(struct log *log)
 {
 	struct opening *opening = &log->opening;
@@ -50,7 +59,8 @@ static void decide(struct log *log)
 							   "a log of the kernel";
 	} else if (in_use) {
 		opening->valid_count = minimum(opening->old.region_count, log->region_count);
-		opening->slots_valid = true;
+		opening->slots_valid = slots_fit(log);
+		opening->everything_dirty = !opening->slots_valid;
 		opening->origin = "a log that was left in use";
 	} else {
 		opening->origin = "an empty log";

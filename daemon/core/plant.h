@@ -55,10 +55,7 @@
 	X(LETTERS_IGNORED)
 
 #define PLANT_ENUM(name) PLANT_##name,
-enum plant {
-	PLANT_NONE,
-	PLANT_LIST(PLANT_ENUM) PLANT_COUNT
-};
+enum plant { PLANT_NONE, PLANT_LIST(PLANT_ENUM) PLANT_COUNT };
 
 #ifdef DMCLOGD_PLANT
 extern int dmclogd_plant;

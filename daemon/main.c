@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* dmclogd: starts, serves until it is told to end, and ends in the reverse order. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+#include <systemd/sd-id128.h>
+
+#include "config.h"
+#include "options.h"
+#include "report.h"
+#include "service.h"
+#include "single.h"
+
+#define EXIT_RUNTIME 1
+#define EXIT_USAGE 2
+
+/* The write-back path of the machine leads through this process: it must not be paged out or killed for memory. */
+static void protect(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, "-1000\n", 6) != 6)
+		report(LOG_WARNING, NULL, 0, "cannot be exempted from the OOM killer: %s, ignoring",
+		       strerror(errno));
+	if (fd >= 0)
+		(void)close(fd);
+	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
+		report(LOG_WARNING, NULL, 0, "memory cannot be locked: %s, ignoring",
+		       strerror(errno));
+}
+
+static int fill_config(const struct options *options, struct core_config *config)
+{
+	sd_id128_t machine, boot;
+	struct timespec now;
+	int r;
+
+	r = sd_id128_get_machine(&machine);
+	if (r < 0) {
+		report(LOG_ERR, NULL, 0,
+		       "/etc/machine-id cannot be read (%s): systemd-machine-id-setup makes one",
+		       strerror(-r));
+		return r;
+	}
+	r = sd_id128_get_boot(&boot);
+	if (r < 0) {
+		report(LOG_ERR, NULL, 0, "the kernel's boot id cannot be read: %s", strerror(-r));
+		return r;
+	}
+	(void)clock_gettime(CLOCK_BOOTTIME, &now);
+	*config = (struct core_config){
+		.node_id = 1,
+		.cluster_name = "none",
+		.incarnation = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec,
+		.hot_regions = options->hot_regions,
+		.idle_ms = options->idle_release_s * 1000,
+		.slot_count = options->slots,
+		.copies_in_flight = options->copies,
+		.resync_bytes_per_second = options->resync_bytes_per_second,
+		.takeover_delay_ms = options->takeover_delay_s * 1000,
+	};
+	memcpy(config->machine_id, machine.bytes, sizeof(config->machine_id));
+	memcpy(config->boot_id, boot.bytes, sizeof(config->boot_id));
+	return 0;
+}
+
+static int on_end(sd_event_source *source, const struct signalfd_siginfo *info, void *context)
+{
+	struct service *service = context;
+	uint32_t tables = core_table_count(service_core(service));
+
+	if (tables == 0)
+		return sd_event_exit(sd_event_source_get_event(source), 0);
+	report(LOG_WARNING, NULL, 0,
+	       "told to end by signal %u, but %u tables use this daemon: deactivate the mirrors first "
+	       "(dmsetup remove), their I/O would wait for ever",
+	       info->ssi_signo, tables);
+	(void)sd_notifyf(0, "STATUS=%u tables in use: not ending", tables);
+	return 0;
+}
+
+static int on_state(sd_event_source *source, const struct signalfd_siginfo *info, void *context)
+{
+	(void)source;
+	(void)info;
+	report_state(service_core(context), service_lost_requests(context));
+	return 0;
+}
+
+static int on_recent(sd_event_source *source, const struct signalfd_siginfo *info, void *context)
+{
+	(void)source;
+	(void)info;
+	(void)context;
+	report_recent();
+	return 0;
+}
+
+static int add_signals(sd_event *event, struct service *service)
+{
+	static const struct {
+		int number;
+		sd_event_signal_handler_t handler;
+	} signals[] = {
+		{ SIGTERM, on_end },
+		{ SIGINT, on_end },
+		{ SIGUSR1, on_state },
+		{ SIGUSR2, on_recent },
+	};
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		int r = sd_event_add_signal(event, NULL, signals[i].number, signals[i].handler,
+					    service);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Every thread inherits this mask: signals reach the event loop only. */
+static void block_signals(void)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGUSR1);
+	(void)sigaddset(&set, SIGUSR2);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	(void)signal(SIGHUP, SIG_IGN);
+	(void)signal(SIGPIPE, SIG_IGN);
+}
+
+static int serve(sd_event *event, const struct options *options)
+{
+	struct service *service = NULL;
+	struct core_config config;
+	int r;
+
+	r = fill_config(options, &config);
+	if (r < 0)
+		return r;
+	protect();
+	r = service_open(&service, event, &config);
+	if (r < 0)
+		return r;
+	r = add_signals(event, service);
+	if (r < 0)
+		goto close;
+	(void)sd_event_set_watchdog(event, 1);
+	(void)sd_notify(0, "READY=1\nSTATUS=serving");
+	report(LOG_NOTICE, NULL, 0, "version %s serves, cluster none", PACKAGE_VERSION);
+	r = sd_event_loop(event);
+	(void)sd_notify(0, "STOPPING=1");
+	report(LOG_NOTICE, NULL, 0, "ended");
+close:
+	service_close(service);
+	return r;
+}
+
+static int run(const struct options *options)
+{
+	sd_event *event = NULL;
+	int pid = 0;
+	int lock;
+	int r;
+
+	lock = single_lock(options->state_directory, &pid);
+	if (lock == -EBUSY) {
+		report(LOG_ERR, NULL, 0, "dmclogd runs already on this node (process %d)", pid);
+		return lock;
+	}
+	if (lock < 0) {
+		report(LOG_ERR, NULL, 0, "%s cannot be used (%s): --state-directory names another",
+		       options->state_directory, strerror(-lock));
+		return lock;
+	}
+	r = sd_event_default(&event);
+	if (r == 0) {
+		r = serve(event, options);
+		(void)sd_event_unref(event);
+	}
+	(void)close(lock);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	int r;
+
+	r = options_parse(argc, argv, &options);
+	if (r <= 0)
+		return r < 0 ? EXIT_USAGE : 0;
+	report_init(options.debug);
+	if (!options.cluster_none) {
+		report(LOG_ERR, NULL, 0,
+		       "this version serves a single node only: start it with --cluster=none (and never "
+		       "so on two nodes that share a log device)");
+		return EXIT_USAGE;
+	}
+	block_signals();
+	r = run(&options);
+	return r < 0 ? EXIT_RUNTIME : r;
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What dmclogd tells people: see report.h. */
+#define SD_JOURNAL_SUPPRESS_LOCATION
+#include "report.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <systemd/sd-journal.h>
+
+#define RECENT_LINES 256
+#define LINE_BYTES 384
+
+static struct {
+	bool journal;
+	bool debug;
+	uint32_t next;
+	char recent[RECENT_LINES][LINE_BYTES + 48];
+} state;
+
+void report_init(bool debug)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat st;
+
+	state.debug = debug;
+	state.journal = stream != NULL && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+			fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
+
+static void remember(const char *text)
+{
+	struct timespec now;
+	struct tm local;
+	char when[32];
+	char *line = state.recent[state.next++ % RECENT_LINES];
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	(void)localtime_r(&now.tv_sec, &local);
+	(void)strftime(when, sizeof(when), "%H:%M:%S", &local);
+	(void)snprintf(line, sizeof(state.recent[0]), "%s.%03ld %s", when, now.tv_nsec / 1000000,
+		       text);
+}
+
+static void say(int priority, const char *uuid, uint64_t luid, const char *text)
+{
+	if (priority == LOG_DEBUG && !state.debug)
+		return;
+	if (!state.journal)
+		(void)fprintf(stderr, "dmclogd: %s\n", text);
+	else if (uuid == NULL)
+		(void)sd_journal_send("MESSAGE=%s", text, "PRIORITY=%d", priority, NULL);
+	else
+		(void)sd_journal_send("MESSAGE=%s", text, "PRIORITY=%d", priority,
+				      "DMCLOGD_UUID=%s", uuid, "DMCLOGD_LUID=%" PRIx64, luid, NULL);
+}
+
+void report(int priority, const char *uuid, uint64_t luid, const char *format, ...)
+{
+	char text[LINE_BYTES];
+	int used = 0;
+	va_list arguments;
+
+	if (uuid != NULL)
+		used = snprintf(text, sizeof(text), "%s: ", uuid);
+	va_start(arguments, format);
+	(void)vsnprintf(text + used, sizeof(text) - (size_t)used, format, arguments);
+	va_end(arguments);
+	remember(text);
+	say(priority, uuid, luid, text);
+}
+
+static const char *errno_text(int status)
+{
+	return strerror(status < 0 ? -status : status);
+}
+
+/* Severity and words of each event; the words are written by word_event(). */
+static int event_priority(enum core_event event)
+{
+	switch (event) {
+	case EVENT_CTR_REFUSED:
+	case EVENT_OPEN_FAILED:
+	case EVENT_CLOSE_FAILED:
+	case EVENT_DEVICE_FAILED:
+	case EVENT_LEG_FAILED:
+	case EVENT_LEG_FLUSH_FAILED:
+	case EVENT_CONFLICT:
+	case EVENT_WAITING_FOR_SLOT:
+		return LOG_ERR;
+	case EVENT_REGION_LOST:
+	case EVENT_COPY_FAILED:
+	case EVENT_LEGS_UNREADABLE:
+	case EVENT_UNKNOWN_PAST:
+		return LOG_WARNING;
+	case EVENT_OPENED:
+	case EVENT_CLOSED:
+	case EVENT_DEVICE_RECOVERED:
+	case EVENT_IN_SYNC:
+		return LOG_NOTICE;
+	}
+	return LOG_ERR;
+}
+
+static void word_event(const struct effect_event *event, char *text, size_t bytes)
+{
+	const char *error = errno_text(event->status);
+
+	switch (event->event) {
+	case EVENT_CTR_REFUSED:
+		(void)snprintf(text, bytes, "table refused: %s (%s)", event->text, error);
+		break;
+	case EVENT_OPENED:
+		(void)snprintf(text, bytes, "open, from %s: %" PRIu64 " regions out of sync",
+			       event->text, event->number);
+		break;
+	case EVENT_OPEN_FAILED:
+		(void)snprintf(
+			text, bytes,
+			"log device cannot be %s (%s): writes to the mirror fail until it is "
+			"suspended and resumed with a log device that works",
+			event->text, error);
+		break;
+	case EVENT_CLOSED:
+		(void)snprintf(text, bytes, "closed, %" PRIu64 " regions out of sync",
+			       event->number);
+		break;
+	case EVENT_CLOSE_FAILED:
+		(void)snprintf(
+			text, bytes,
+			"log device cannot be written (%s) and is left as in use: what was held "
+			"is copied when it is opened again",
+			error);
+		break;
+	case EVENT_WAITING_FOR_SLOT:
+		(void)snprintf(
+			text, bytes,
+			"resume waits: %s; it ends when that node is back or --takeover-delay "
+			"has passed",
+			event->text);
+		break;
+	case EVENT_DEVICE_FAILED:
+		(void)snprintf(text, bytes,
+			       "log device cannot be written (%s): writes to the mirror fail",
+			       error);
+		break;
+	case EVENT_DEVICE_RECOVERED:
+		(void)snprintf(text, bytes, "log device can be written again");
+		break;
+	case EVENT_LEG_FAILED:
+		(void)snprintf(text, bytes,
+			       "a leg has failed, health letters %s: nothing is copied",
+			       event->text);
+		break;
+	case EVENT_LEG_FLUSH_FAILED:
+		(void)snprintf(text, bytes,
+			       "a leg did not keep what was written (%s): %" PRIu64
+			       " regions count as out of sync until a new table is loaded",
+			       event->status < 0 ? error : "health letters", event->number);
+		break;
+	case EVENT_REGION_LOST:
+		(void)snprintf(text, bytes,
+			       "region %" PRIu64 " went out of sync: a leg failed a write",
+			       event->region);
+		break;
+	case EVENT_COPY_FAILED:
+		(void)snprintf(text, bytes, "region %" PRIu64 " could not be copied (%s)",
+			       event->region, error);
+		break;
+	case EVENT_IN_SYNC:
+		(void)snprintf(text, bytes, "in sync: all %" PRIu64 " regions", event->number);
+		break;
+	case EVENT_LEGS_UNREADABLE:
+		(void)snprintf(
+			text, bytes,
+			"the live table cannot be read (%s): nothing is copied, and it is tried "
+			"again every second",
+			error);
+		break;
+	case EVENT_CONFLICT:
+		(void)snprintf(text, bytes, "%s: writes through this table fail", event->text);
+		break;
+	case EVENT_UNKNOWN_PAST:
+		(void)snprintf(
+			text, bytes,
+			"was served by an earlier dmclogd: all regions count as held, and nothing "
+			"is copied until a new table is loaded (dmsetup reload, suspend, resume)");
+		break;
+	}
+}
+
+void report_event(const struct effect_event *event)
+{
+	char text[LINE_BYTES - REQUEST_UUID_SIZE];
+
+	word_event(event, text, sizeof(text));
+	report(event_priority(event->event), event->uuid, event->luid, "%s", text);
+}
+
+void report_state(const struct core *core, uint64_t lost_requests)
+{
+	struct core_log_status log;
+
+	report(LOG_NOTICE, NULL, 0, "state: %u tables, %" PRIu64 " requests lost",
+	       core_table_count(core), lost_requests);
+	for (uint32_t i = 0; i < CORE_LOGS_MAX; i++) {
+		if (core_log_status(core, i, &log) < 0)
+			continue;
+		report(LOG_NOTICE, log.uuid, 0,
+		       "%s %u:%u %s, %" PRIu64 "/%" PRIu64 " in sync (%" PRIu64
+		       " lost), region %" PRIu64 " sectors, held %" PRIu64 ", marked %" PRIu64
+		       ", tables %u (%u resumed), log device %s, legs %s",
+		       log.type == LOG_TYPE_CORE ? "core" : "disk", log.log_major, log.log_minor,
+		       log.phase, log.sync_count, log.region_count, log.lost_count,
+		       log.region_sectors, log.held_count, log.marked_count, log.table_count,
+		       log.resumed_count, log.device_failed ? "failed" : "good",
+		       log.legs_failed ? "failed" : "good");
+		report(LOG_NOTICE, log.uuid, 0,
+		       "requests %" PRIu64 ", slot writes %" PRIu64 ", base writes %" PRIu64
+		       ", leg flushes %" PRIu64 ", regions copied %" PRIu64 "%s",
+		       log.requests, log.slot_writes, log.base_writes, log.leg_flushes,
+		       log.regions_copied, log.everything_held ? ", everything held" : "");
+	}
+}
+
+void report_recent(void)
+{
+	uint32_t count = state.next < RECENT_LINES ? state.next : RECENT_LINES;
+	uint32_t first = state.next - count;
+	char header[64];
+
+	(void)snprintf(header, sizeof(header), "the last %u events:", count);
+	say(LOG_NOTICE, NULL, 0, header);
+	for (uint32_t i = 0; i < count; i++)
+		say(LOG_NOTICE, NULL, 0, state.recent[(first + i) % RECENT_LINES]);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What dmclogd tells people: lines on stderr, or entries with fields in the journal when stderr leads there.
+ *
+ * The last lines are kept, debug lines included, for SIGUSR2.  Main thread only.
+ */
+#ifndef DMCLOGD_REPORT_H
+#define DMCLOGD_REPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <syslog.h>
+
+#include "core.h"
+
+/* Decides between stderr and journal (JOURNAL_STREAM, as sd-journal documents it). */
+void report_init(bool debug);
+
+/* Says one line; `priority` is LOG_ERR (somebody must act), LOG_WARNING (degraded), LOG_NOTICE, LOG_INFO or LOG_DEBUG. `uuid`
+ * may be NULL. */
+__attribute__((format(printf, 4, 5))) void report(int priority, const char *uuid, uint64_t luid,
+						  const char *format, ...);
+
+/* Words an event of the core. */
+void report_event(const struct effect_event *event);
+
+/* Every log's state, one line each, at LOG_NOTICE. */
+void report_state(const struct core *core, uint64_t lost_requests);
+
+/* The recent lines. */
+void report_recent(void);
+
+#endif

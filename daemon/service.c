@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The service: see service.h.
+ *
+ * Lost requests: seq grows by one with each request of this kernel, so a gap names those that never came; they are
+ * answered EAGAIN, whereupon the kernel sends them again at once instead of after 15 s.  The same is done at
+ * the start for the 64 seqs before the first one: a predecessor may have died with them in hand.
+ */
+#include "service.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+
+#include "connector.h"
+#include "local_group.h"
+#include "machine.h"
+#include "report.h"
+#include "single.h"
+
+/* A larger gap is no gap but another kernel's counter. */
+#define GAP_MAX 4096
+#define FIRST_GAP 64
+/* Requests taken before other sources get their turn. */
+#define RECEIVE_BURST 64
+
+struct service {
+	sd_event *event;
+	sd_event_source *receive;
+	sd_event_source *timer;
+	struct connector *connector;
+	struct local_group *group;
+	struct machine *machine;
+	void *core_memory;
+	struct core *core;
+	bool stepping;
+	bool seq_known;
+	uint32_t next_seq;
+	uint64_t lost_requests;
+	uint64_t malformed_told;
+};
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* ---- steps ---- */
+
+static void step(struct service *service, const struct input *input)
+{
+	struct group_message message;
+	struct input delivered = { .type = INPUT_DELIVERED, .delivered = &message };
+
+	assert(!service->stepping);
+	service->stepping = true;
+	core_step(service->core, input);
+	while (local_group_deliver(service->group, &message)) {
+		delivered.now_ms = input->now_ms;
+		core_step(service->core, &delivered);
+	}
+	service->stepping = false;
+}
+
+static void machine_input(void *context, const struct input *input)
+{
+	step(context, input);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *context)
+{
+	struct input input = { .type = INPUT_TIME, .now_ms = now_ms() };
+
+	(void)source;
+	(void)usec;
+	step(context, &input);
+	return 0;
+}
+
+/* ---- effects ---- */
+
+static void send_answer(struct service *service, const struct answer *answer)
+{
+	int r = connector_send(service->connector, answer);
+
+	if (r == -EAGAIN || r == -ENOBUFS)
+		r = connector_send(service->connector, answer);
+	if (r < 0)
+		report(LOG_WARNING, NULL, answer->luid,
+		       "answer to %s (seq %u) could not be sent (%s): the kernel asks again in 15 s",
+		       request_type_name(answer->type), answer->seq, strerror(-r));
+}
+
+static void set_timer(struct service *service, uint64_t deadline_ms)
+{
+	uint64_t usec = deadline_ms > UINT64_MAX / 1000 ? UINT64_MAX : deadline_ms * 1000;
+
+	(void)sd_event_source_set_time(service->timer, usec);
+	(void)sd_event_source_set_enabled(service->timer,
+					  usec == UINT64_MAX ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+}
+
+static void carry_out(void *context, const struct effect *effect)
+{
+	struct service *service = context;
+
+	switch (effect->type) {
+	case EFFECT_ANSWER:
+		send_answer(service, &effect->answer);
+		break;
+	case EFFECT_MULTICAST:
+		if (local_group_multicast(service->group, &effect->message) < 0)
+			abort(); /* a message that is lost here would leave a request without an answer */
+		break;
+	case EFFECT_SET_TIMER:
+		set_timer(service, effect->deadline_ms);
+		break;
+	case EFFECT_RELEASE_MEMORY:
+		free(effect->memory);
+		break;
+	case EFFECT_EVENT:
+		report_event(&effect->event);
+		break;
+	case EFFECT_OPEN_DEVICE:
+	case EFFECT_CLOSE_DEVICE:
+	case EFFECT_READ:
+	case EFFECT_WRITE:
+	case EFFECT_OPEN_LEGS:
+	case EFFECT_CLOSE_LEGS:
+	case EFFECT_FLUSH_LEGS:
+	case EFFECT_READ_HEALTH:
+	case EFFECT_COPY:
+		if (machine_do(service->machine, effect) < 0)
+			abort(); /* the core would wait for ever */
+		break;
+	}
+}
+
+/* ---- requests ---- */
+
+static void answer_error(struct service *service, const struct request *request, int error)
+{
+	struct answer answer = { .seq = request->seq, .luid = request->luid, .error = error };
+
+	answer.type = request->type;
+	answer.version = REQUEST_VERSION_MAX;
+	send_answer(service, &answer);
+}
+
+static void ask_again(struct service *service, uint32_t first_seq, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		struct request lost = { .seq = first_seq + i };
+
+		answer_error(service, &lost, -EAGAIN);
+	}
+}
+
+static void check_seq(struct service *service, uint32_t seq)
+{
+	uint32_t gap = seq - service->next_seq;
+
+	if (!service->seq_known) {
+		ask_again(service, seq - FIRST_GAP, FIRST_GAP);
+	} else if (gap > 0 && gap <= GAP_MAX) {
+		service->lost_requests += gap;
+		report(LOG_WARNING, NULL, 0, "%u requests of the kernel were lost: asked for again",
+		       gap);
+		ask_again(service, service->next_seq, gap);
+	}
+	service->seq_known = true;
+	service->next_seq = seq + 1;
+}
+
+static void take_request(struct service *service, const struct request *request)
+{
+	struct input input = { .type = INPUT_REQUEST, .now_ms = now_ms() };
+	size_t bytes = core_ctr_memory_bytes(service->core, request);
+
+	check_seq(service, request->seq);
+	input.request.request = request;
+	if (bytes > 0) {
+		bytes = (bytes + 63) & ~(size_t)63;
+		input.request.memory = aligned_alloc(64, bytes);
+		if (input.request.memory != NULL)
+			memset(input.request.memory, 0, bytes);
+	}
+	step(service, &input);
+}
+
+static void tell_malformed(struct service *service)
+{
+	const struct connector_counters *counters = connector_counters(service->connector);
+	uint64_t sum = counters->foreign + counters->malformed + counters->unsupported;
+
+	/* Once for each power of two: a flood must not fill the journal. */
+	if (sum < service->malformed_told * 2 || sum == service->malformed_told)
+		return;
+	service->malformed_told = sum;
+	report(LOG_WARNING, NULL, 0,
+	       "dropped so far: %llu messages from other senders than the kernel, %llu malformed, %llu of an "
+	       "unknown version or type",
+	       (unsigned long long)counters->foreign, (unsigned long long)counters->malformed,
+	       (unsigned long long)counters->unsupported);
+}
+
+static int on_receive(sd_event_source *source, int fd, uint32_t revents, void *context)
+{
+	struct service *service = context;
+	struct request request;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	for (int i = 0; i < RECEIVE_BURST; i++) {
+		int r = connector_receive(service->connector, &request);
+
+		if (r == 1) {
+			take_request(service, &request);
+			continue;
+		}
+		if (r == 0)
+			return 0;
+		switch (r) {
+		case -ENOBUFS: /* the gap in seq says which */
+			break;
+		case -EPROTONOSUPPORT:
+		case -ENOTSUP:
+			answer_error(service, &request, r == -ENOTSUP ? -ENOSYS : r);
+			tell_malformed(service);
+			break;
+		case -EPERM:
+		case -ENOMSG:
+		case -EMSGSIZE:
+		case -EBADMSG:
+			tell_malformed(service);
+			break;
+		default:
+			report(LOG_ERR, NULL, 0, "netlink socket: %s", strerror(-r));
+			return sd_event_exit(service->event, 1);
+		}
+	}
+	return 0;
+}
+
+/* ---- opening ---- */
+
+static void predecessor_found(void *context, const char *uuid)
+{
+	struct input input = { .type = INPUT_PREDECESSOR, .now_ms = now_ms(), .predecessor = uuid };
+
+	report(LOG_NOTICE, uuid, 0, "is live: an earlier daemon served it");
+	step(context, &input);
+}
+
+static int open_connector(struct service *service)
+{
+	int64_t other;
+	int r;
+
+	/* Who is live is asked before anything can come: a request of theirs needs the answer. */
+	r = machine_live_mirrors(predecessor_found, service);
+	if (r < 0 && r != -ENODEV)
+		report(LOG_WARNING, NULL, 0, "live mirrors cannot be listed: %s", strerror(-r));
+	r = connector_open(&service->connector);
+	if (r < 0) {
+		report(LOG_ERR, NULL, 0,
+		       "the kernel's netlink connector cannot be opened (%s): dmclogd needs root and the "
+		       "module dm-log-userspace (modprobe dm-log-userspace)",
+		       strerror(-r));
+		return r;
+	}
+	other = single_other_listener(connector_port(service->connector));
+	if (other > 0) {
+		report(LOG_ERR, NULL, 0,
+		       "process %lld answers dm-log-userspace requests already (cmirrord?): stop it first",
+		       (long long)other);
+		return -EBUSY;
+	}
+	if (connector_receive_buffer_bytes(service->connector) < CONNECTOR_RECEIVE_BUFFER_BYTES)
+		report(LOG_WARNING, NULL, 0, "the netlink receive buffer is only %u bytes",
+		       connector_receive_buffer_bytes(service->connector));
+	return sd_event_add_io(service->event, &service->receive, connector_fd(service->connector),
+			       EPOLLIN, on_receive, service);
+}
+
+static int make_core(struct service *service, const struct core_config *config)
+{
+	size_t bytes = core_bytes();
+
+	service->core_memory = aligned_alloc(64, bytes);
+	if (service->core_memory == NULL)
+		return -ENOMEM;
+	memset(service->core_memory, 0, bytes);
+	service->core = core_init(service->core_memory, config, carry_out, service, now_ms());
+	return 0;
+}
+
+int service_open(struct service **ret_service, sd_event *event, const struct core_config *config)
+{
+	struct service *service = calloc(1, sizeof(*service));
+	struct machine_config machine_config = { .use_nowait = true };
+	int r;
+
+	if (service == NULL)
+		return -ENOMEM;
+	service->event = sd_event_ref(event);
+	r = make_core(service, config);
+	if (r < 0)
+		goto fail;
+	r = local_group_open(&service->group);
+	if (r < 0)
+		goto fail;
+	r = sd_event_add_time(event, &service->timer, CLOCK_MONOTONIC, 0, 1000, on_timer, service);
+	if (r < 0)
+		goto fail;
+	(void)sd_event_source_set_enabled(service->timer, SD_EVENT_OFF);
+	r = machine_open(&service->machine, event, &machine_config, machine_input, service);
+	if (r < 0) {
+		report(LOG_ERR, NULL, 0, "devices cannot be served: %s", strerror(-r));
+		goto fail;
+	}
+	r = open_connector(service);
+	if (r < 0)
+		goto fail;
+	*ret_service = service;
+	return 0;
+fail:
+	service_close(service);
+	return r;
+}
+
+void service_close(struct service *service)
+{
+	if (service == NULL)
+		return;
+	sd_event_source_unref(service->receive);
+	connector_close(service->connector);
+	if (service->machine != NULL)
+		machine_close(service->machine);
+	sd_event_source_unref(service->timer);
+	local_group_close(service->group);
+	free(service->core_memory);
+	sd_event_unref(service->event);
+	free(service);
+}
+
+const struct core *service_core(const struct service *service)
+{
+	return service->core;
+}
+
+uint64_t service_lost_requests(const struct service *service)
+{
+	return service->lost_requests;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The service: joins the core to its three outside worlds (kernel, group, machine) in one event loop.
+ *
+ * One thread decides.  Every input becomes one step; what the step multicasts is delivered before the next
+ * input is taken.
+ */
+#ifndef DMCLOGD_SERVICE_H
+#define DMCLOGD_SERVICE_H
+
+#include <stdint.h>
+
+#include <systemd/sd-event.h>
+
+#include "core.h"
+
+struct service;
+
+/*
+ * Opens connector, group and machine and makes the core.  Returns 0 and *ret_service, which service_close() frees, or
+ * negative errno after saying what went wrong.
+ */
+int service_open(struct service **ret_service, sd_event *event, const struct core_config *config);
+void service_close(struct service *service);
+
+/* The core, for looking in. */
+const struct core *service_core(const struct service *service);
+
+/* Requests that the kernel says it sent and that never came. */
+uint64_t service_lost_requests(const struct service *service);
+
+#endif
