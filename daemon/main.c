@@ -186,7 +186,7 @@ static int run(const struct options *options)
 		return lock;
 	}
 	r = sd_event_default(&event);
-	if (r == 0) {
+	if (r >= 0) {
 		r = serve(event, options);
 		(void)sd_event_unref(event);
 	}

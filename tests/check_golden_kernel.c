@@ -19,9 +19,7 @@
 #include "request.h"
 #include "skip.h"
 
-enum {
-	NAME_SIZE = 256
-};
+enum { NAME_SIZE = 256 };
 
 struct captured {
 	char name[NAME_SIZE];
