@@ -117,7 +117,13 @@ void copying_granted(struct core *core, struct log *log, const struct window *wi
 			touch_refused(core, log, window->regions[i]);
 }
 
-/* How many regions are copied within WINDOW_TARGET_MS. */
+static bool busy(struct core *core, const struct log *log)
+{
+	return log->active_ms != 0 && core->now_ms - log->active_ms < BUSY_MS;
+}
+
+/* How many regions are copied within WINDOW_TARGET_MS; fewer while the kernel is at work, since its writes to
+ * them would wait. */
 static uint32_t window_size(struct core *core, struct log *log)
 {
 	uint64_t region_bytes = (uint64_t)log->region_sectors * 512;
@@ -128,6 +134,8 @@ static uint32_t window_size(struct core *core, struct log *log)
 		size = WINDOW_TARGET_MS * 16 * core->config.copies_in_flight / log->copier.copy_ms;
 	if (rate > 0 && size > rate * WINDOW_TARGET_MS / 1000 / region_bytes)
 		size = rate * WINDOW_TARGET_MS / 1000 / region_bytes;
+	if (busy(core, log))
+		size /= WINDOW_BUSY_SHARE;
 	if (size < 1)
 		size = 1;
 	return size > WINDOW_REGIONS_MAX ? WINDOW_REGIONS_MAX : (uint32_t)size;
@@ -242,15 +250,14 @@ static void copy_begin(struct core *core, struct log *log, uint32_t own_index,
 	}
 }
 
-static bool busy(struct core *core, const struct log *log)
-{
-	return log->active_ms != 0 && core->now_ms - log->active_ms < BUSY_MS;
-}
-
 /* May one more region be copied in the background now? */
 static bool background_turn(struct core *core, struct log *log)
 {
 	uint32_t limit = busy(core, log) ? 1 : core->config.copies_in_flight;
+
+	/* One place is kept for a region that somebody waits for. */
+	if (limit == CORE_COPIES_MAX)
+		limit--;
 
 	if (log->copier.flying >= limit)
 		return false;
@@ -273,24 +280,29 @@ static void paced(struct core *core, struct log *log)
 	*not_before += (uint64_t)log->region_sectors * 512 * 1000 / rate;
 }
 
+/* An IN_SYNC or a FLUSH waits for this region: it is copied at once, whatever the pace. */
+static bool urgent(const struct log *log, uint64_t region)
+{
+	return region == log->copier.touched || bitmap_test(&log->pending, region);
+}
+
 static void copy_window(struct core *core, struct log *log, uint32_t own_index)
 {
 	struct own_window *own = &log->copier.windows[own_index];
 	const struct window *window = shared_of(core, log, own);
 
-	for (uint32_t i = 0; window != NULL && i < window->region_count; i++) {
-		uint64_t bit = UINT64_C(1) << i;
-		bool touched = window->regions[i] == log->copier.touched;
-
-		if (!(window->locked & ~own->flying & ~own->sent & bit))
+	if (window == NULL)
+		return;
+	for (uint32_t i = 0; i < window->region_count; i++)
+		if ((window->locked & ~own->flying & ~own->sent) >> i & 1 &&
+		    urgent(log, window->regions[i]) && log->copier.flying < CORE_COPIES_MAX)
+			copy_begin(core, log, own_index, window, i);
+	for (uint32_t i = 0; i < window->region_count; i++) {
+		if (!((window->locked & ~own->flying & ~own->sent) >> i & 1))
 			continue;
-		if (log->copier.flying >= CORE_COPIES_MAX)
+		if (!background_turn(core, log))
 			return;
-		if (!touched && !own->touched) {
-			if (!background_turn(core, log))
-				continue;
-			paced(core, log);
-		}
+		paced(core, log);
 		copy_begin(core, log, own_index, window, i);
 	}
 }

@@ -33,6 +33,7 @@
 #define RETRY_MS 1000
 /* A claim is no larger than what is copied in so long. */
 #define WINDOW_TARGET_MS 500
+#define WINDOW_BUSY_SHARE 16
 /* Requests of the kernel within so long make background copying step back. */
 #define BUSY_MS 50
 /* While it steps back it rests so many times as long as the last copy took. */

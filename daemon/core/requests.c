@@ -64,6 +64,11 @@ static void status_table(struct core *core, struct table *table, const struct lo
 	answer_waiting(core, table, REQUEST_STATUS_TABLE, 0, text, (uint32_t)strlen(text) + 1);
 }
 
+static bool is_live(const struct core *core, const struct table *table, const struct log *log)
+{
+	return log->live == table_index(core, table);
+}
+
 static void mark_or_clear(struct core *core, struct table *table, struct log *log,
 			  const struct request *request)
 {
@@ -73,7 +78,7 @@ static void mark_or_clear(struct core *core, struct table *table, struct log *lo
 	}
 	log->active_ms = core->now_ms;
 	/* Only the resumed table's kernel can write; a rival's FLUSH fails instead. */
-	for (uint32_t i = 0; i < request->region_count && !table->conflict; i++) {
+	for (uint32_t i = 0; i < request->region_count && is_live(core, table, log); i++) {
 		if (request->type == REQUEST_CLEAR)
 			hold_clear(core, log, request->regions[i]);
 		else
@@ -90,8 +95,9 @@ static void flush(struct core *core, struct table *table, struct log *log,
 	mark_or_clear(core, table, log, request);
 	if (!table->waiting[REQUEST_FLUSH].active)
 		return;
-	if (table->conflict)
-		answer(core, table, REQUEST_FLUSH, -EIO);
+	if (!is_live(core, table, log))
+		answer(core, table, REQUEST_FLUSH,
+		       request->region_count > 0 || table->conflict ? -EIO : 0);
 	else if (PLANTED(PLANT_FLUSH_EARLY) ||
 		 (log->pending.count == 0 && !PLANTED(PLANT_FLUSH_WAITS_CLEAR)))
 		answer(core, table, REQUEST_FLUSH, 0);
