@@ -185,6 +185,10 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(PURE_SRC) $(wildcard include/*.h tests/fuzz/*.
 	$(Q)$(FUZZ_CC) -std=gnu11 -g -O1 -Iinclude -I. -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=all -o $@ $< $(PURE_SRC)
 
+# All test programs, built only.
+$(BUILD)/.checks: $(CHECKS) $(BENCHES)
+	@touch $@
+
 # --- tests ------------------------------------------------------------------
 sim-build: $(SIM)
 harness: $(UML_INIT) $(BENCHES)
