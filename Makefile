@@ -101,6 +101,7 @@ CHECKS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(CHECK_SRC))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))
 UML_INIT := $(if $(wildcard tests/uml/init.c),$(BUILD)/uml/init)
+UML_TOOLS := $(patsubst tests/uml/%.c,$(BUILD)/uml/%,$(filter-out tests/uml/init.c,$(wildcard tests/uml/*.c)))
 
 .PHONY: all check unit demo bench sim sim-build harness fuzz asan cov install uninstall dist \
 	clean distclean format check-format help
@@ -178,6 +179,12 @@ $(BUILD)/uml/init: tests/uml/init.c config.mk | $(BUILD_DEPS)
 	$(call say,LINK)
 	$(Q)$(CC) -std=gnu11 $(WARN) -O2 -static -MMD -MP -MF $@.d -o $@ $<
 
+# Programs of the host that read what nodes left behind.
+$(BUILD)/uml/%: $(OBJ)/tests/uml/%.o $(CORE_LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
 # Fuzzers are built from source in one go, with clang's coverage in all of it.
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(PURE_SRC) $(wildcard include/*.h tests/fuzz/*.h) config.mk | $(TEST_DEPS)
 	@mkdir -p $(@D)
@@ -191,7 +198,7 @@ $(BUILD)/.checks: $(CHECKS) $(BENCHES)
 
 # --- tests ------------------------------------------------------------------
 sim-build: $(SIM)
-harness: $(UML_INIT) $(BENCHES)
+harness: $(UML_INIT) $(UML_TOOLS) $(BENCHES)
 
 check: all $(CHECKS) sim-build harness $(TEST_DEPS)
 	@BUILD=$(BUILD) tests/run $(SUITES)
@@ -231,7 +238,7 @@ cov: $(COV_DEPS)
 UNITS := $(wildcard systemd/*.service systemd/*.service.in)
 MANS := $(wildcard man/*.[1-9])
 DEFAULTS := $(wildcard systemd/dmclogd.default)
-COMPLETION := $(wildcard tools/dmclog.bash-completion)
+COMPLETIONS := $(wildcard tools/*.bash-completion)
 INSTALL ?= install
 
 install: all
@@ -245,14 +252,15 @@ install: all
 		$(INSTALL) -D -m 644 $$m $(DESTDIR)$(mandir)/man$${m##*.}/$${m##*/}; done
 	$(if $(DEFAULTS),@[ -e $(DESTDIR)/etc/default/dmclogd ] || \
 		$(INSTALL) -D -m 644 $(DEFAULTS) $(DESTDIR)/etc/default/dmclogd)
-	$(if $(COMPLETION),$(INSTALL) -D -m 644 $(COMPLETION) \
-		$(DESTDIR)$(datadir)/bash-completion/completions/dmclog)
+	@set -e; for c in $(COMPLETIONS); do n=$${c##*/}; $(INSTALL) -D -m 644 $$c \
+		$(DESTDIR)$(datadir)/bash-completion/completions/$${n%.bash-completion}; done
 
 uninstall:
 	rm -f $(DESTDIR)$(sbindir)/dmclogd $(DESTDIR)$(sbindir)/dmclog \
 		$(addprefix $(DESTDIR)$(systemdunitdir)/,$(notdir $(UNITS:.in=))) \
 		$(foreach m,$(MANS),$(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) \
-		$(DESTDIR)$(datadir)/bash-completion/completions/dmclog
+		$(addprefix $(DESTDIR)$(datadir)/bash-completion/completions/,$(notdir \
+			$(COMPLETIONS:.bash-completion=)))
 
 # What git knows, plus configure, so that a user of the tarball needs no autoconf.
 dist: configure
