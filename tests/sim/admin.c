@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The administrator (LVM, as it were): creates, suspends, reloads, removes and repairs mirrors.
+ *
+ * It does nothing that a sane one would not: `nosync` only where the legs are equal, a fresh log where the
+ * contents of the log have nothing to do with the legs any more, a new leg for one that has lost data.
+ */
+#include <string.h>
+
+#include "sim.h"
+
+const uint8_t plan_nothing[] = { DM_END };
+static const uint8_t plan_create[] = { DM_LOAD, DM_RESUME, DM_END };
+static const uint8_t plan_suspend[] = { DM_SUSPEND, DM_RESUME, DM_END };
+static const uint8_t plan_suspend_long[] = { DM_SUSPEND, DM_WAIT, DM_RESUME, DM_END };
+static const uint8_t plan_reload[] = { DM_LOAD, DM_SUSPEND, DM_RESUME, DM_END };
+static const uint8_t plan_reload_long[] = {
+	DM_LOAD, DM_WAIT, DM_SUSPEND, DM_WAIT, DM_RESUME, DM_END
+};
+static const uint8_t plan_remove[] = { DM_SUSPEND, DM_REMOVE, DM_END };
+static const uint8_t plan_clear[] = { DM_LOAD, DM_WAIT, DM_CLEAR, DM_END };
+static const uint8_t plan_resume[] = { DM_RESUME, DM_END };
+
+static bool disk_open(const struct node *node, const struct disk *disk)
+{
+	for (uint32_t i = 0; i < CORE_LOGS_MAX; i++)
+		if (node->daemon.logs[i].disk == disk)
+			return true;
+	return false;
+}
+
+static bool legs_equal(const struct mirror *mirror)
+{
+	for (uint32_t cell = 0; cell < mirror->geometry.cell_count; cell++)
+		if (!cell_equal(mirror, cell, true))
+			return false;
+	return true;
+}
+
+/* Something that only a new table ends. */
+static bool needs_reload(const struct dmdev *dev)
+{
+	const struct table *table = dev->active;
+
+	if (table->log_failure || table->flush_failure || dev->node->unknown_past ||
+	    table->holds.head != NULL)
+		return true;
+	for (uint32_t i = 0; i < dev->mirror->leg_count; i++)
+		if (table->leg_errors[i] > 0)
+			return true;
+	for (uint64_t i = 0; i < table->geometry.region_count; i++)
+		if (table->state[i] == REGION_NOSYNC)
+			return true;
+	return false;
+}
+
+static bool needs_new_leg(const struct mirror *mirror)
+{
+	for (uint32_t i = 0; i < mirror->leg_count; i++)
+		if (mirror->legs[i].suspect || mirror->legs[i].dead)
+			return true;
+	return false;
+}
+
+/* A leg that has lost data, or is dead, is replaced by a new one, which becomes the last. */
+static void replace_leg(struct sim *sim, struct mirror *mirror, uint32_t at)
+{
+	uint32_t last = mirror->leg_count - 1;
+	struct leg leg = mirror->legs[at];
+
+	NOTE(sim, "new leg", at, 0, "mirror %u: leg %u is replaced", mirror->index, at);
+	if (at == 0) { /* what had only been written to it is gone */
+		memset(mirror->done_floor, 0, mirror->cells_max * sizeof(uint32_t));
+		memset(mirror->flushed_floor, 0, mirror->cells_max * sizeof(uint32_t));
+	}
+	leg.dead = leg.reads_fail = leg.writes_fail = leg.flush_fails_once = leg.suspect = false;
+	memmove(&mirror->legs[at], &mirror->legs[at + 1], (last - at) * sizeof(mirror->legs[0]));
+	mirror->legs[last] = leg;
+	leg_scramble(sim, mirror, last, 0);
+}
+
+static void replace_legs(struct sim *sim, struct mirror *mirror)
+{
+	for (uint32_t i = 0; i < mirror->leg_count; i++)
+		while (mirror->legs[i].suspect || mirror->legs[i].dead)
+			replace_leg(sim, mirror, i);
+}
+
+static void next_as_now(struct dmdev *dev)
+{
+	const struct mirror *mirror = dev->mirror;
+
+	dev->next_geometry = mirror->geometry;
+	dev->next_type = mirror->truth == TRUTH_DISK ? LOG_TYPE_DISK : LOG_TYPE_CORE;
+	dev->next_disk = mirror->disk;
+	dev->next_sync = SYNC_DEFAULT;
+}
+
+static void next_geometry(struct sim *sim, struct dmdev *dev)
+{
+	const struct mirror *mirror = dev->mirror;
+	uint32_t region_sectors = dev->next_geometry.region_sectors;
+	uint32_t cells = dev->next_geometry.cell_count;
+
+	switch (rng_below(&sim->rng, 3)) {
+	case 0:
+		/* A last region that was shorter cannot grow: nobody would know (LVM deals in
+		 * whole extents). */
+		if (cells % dev->next_geometry.region_cells == 0)
+			cells = rng_between(&sim->rng, cells, mirror->cells_max);
+		break;
+	case 1:
+		cells = rng_between(&sim->rng, (cells + 1) / 2, cells);
+		break;
+	default:
+		region_sectors = CELL_SECTORS << rng_below(&sim->rng, 4);
+		break;
+	}
+	geometry_set(&dev->next_geometry, (uint64_t)cells * CELL_SECTORS, region_sectors);
+}
+
+/* The log device is as LVM leaves a new one. */
+static void fresh_log(struct sim *sim, struct mirror *mirror, bool equal)
+{
+	enum fresh fresh = (enum fresh)rng_below(&sim->rng, 4);
+
+	if (fresh == FRESH_LVM_NOSYNC && !equal)
+		fresh = FRESH_LVM;
+	NOTE(sim, "fresh log", fresh, 0, "mirror %u: fresh log %d", mirror->index, (int)fresh);
+	disk_make_fresh(sim, mirror->disk, fresh);
+	clean_renew(sim, mirror);
+}
+
+static void create(struct sim *sim, struct dmdev *dev)
+{
+	struct mirror *mirror = dev->mirror;
+	bool running = sim->phase == PHASE_RUN;
+	bool equal;
+
+	if (disk_open(dev->node, mirror->disk))
+		return; /* DTR has not been answered, or the daemon died under it */
+	next_as_now(dev);
+	if (running && rng_one_in(&sim->rng, 4))
+		next_geometry(sim, dev);
+	if (sim->profile.log_types_change && rng_one_in(&sim->rng, 3))
+		dev->next_type = rng_one_in(&sim->rng, 2) ? LOG_TYPE_CORE : LOG_TYPE_DISK;
+	if (needs_new_leg(mirror)) {
+		replace_legs(sim, mirror);
+		fresh_log(sim, mirror, false);
+	} else if (rng_one_in(&sim->rng, 8) ||
+		   (mirror->truth == TRUTH_CORE && dev->next_type == LOG_TYPE_DISK)) {
+		fresh_log(sim, mirror,
+			  legs_equal(mirror) &&
+				  dev->next_geometry.cell_count <= mirror->geometry.cell_count);
+	} else if (running && mirror->truth == TRUTH_DISK && rng_one_in(&sim->rng, 4)) {
+		kernel_log_episode(sim, mirror);
+	}
+	equal = legs_equal(mirror) && dev->next_geometry.cell_count <= mirror->geometry.cell_count;
+	if (equal && rng_one_in(&sim->rng, 4))
+		dev->next_sync = SYNC_SKIP;
+	else if (rng_one_in(&sim->rng, 16))
+		dev->next_sync = SYNC_FORCE;
+	dev->next_integrated = rng_one_in(&sim->rng, 2);
+	dm_begin(sim, dev, plan_create);
+}
+
+static void reload(struct sim *sim, struct dmdev *dev)
+{
+	struct mirror *mirror = dev->mirror;
+	struct disk *other = mirror->disks[mirror->disk == mirror->disks[0] ? 1 : 0];
+
+	next_as_now(dev);
+	if (sim->phase == PHASE_RUN) {
+		if (rng_one_in(&sim->rng, 2))
+			next_geometry(sim, dev);
+		if (sim->profile.log_types_change && rng_one_in(&sim->rng, 4))
+			dev->next_type = rng_one_in(&sim->rng, 2) ? LOG_TYPE_CORE : LOG_TYPE_DISK;
+		if (rng_one_in(&sim->rng, 16))
+			dev->next_sync = SYNC_FORCE;
+	}
+	if (dev->next_type == LOG_TYPE_DISK &&
+	    (mirror->truth == TRUTH_CORE ||
+	     (sim->phase == PHASE_RUN && rng_one_in(&sim->rng, 6)))) {
+		if (disk_open(dev->node, other))
+			return;
+		dev->next_disk = other;
+		disk_make_fresh(sim, other, rng_one_in(&sim->rng, 2) ? FRESH_ZERO : FRESH_LVM);
+	}
+	dev->next_integrated = rng_one_in(&sim->rng, 2);
+	sim->counts.reloads++;
+	dm_begin(sim, dev, rng_one_in(&sim->rng, 4) ? plan_reload_long : plan_reload);
+}
+
+void admin_fill_table(struct sim *sim, struct dmdev *dev, struct table *table)
+{
+	(void)sim;
+	table->geometry = dev->next_geometry;
+	table->log_type = dev->next_type;
+	table->disk = dev->next_disk;
+	table->sync = dev->next_sync;
+	table->integrated = dev->next_integrated;
+	table->handle_errors = true;
+}
+
+void admin_table_swapped(struct sim *sim, struct dmdev *dev)
+{
+	struct mirror *mirror = dev->mirror;
+	const struct table *table = dev->active;
+	uint32_t from = table->geometry.cell_count < mirror->geometry.cell_count ?
+				table->geometry.cell_count :
+				mirror->geometry.cell_count;
+
+	/* What lies beyond belonged, or will belong, to somebody else. */
+	for (uint32_t leg = 0; leg < mirror->leg_count; leg++)
+		leg_scramble(sim, mirror, leg, from);
+	for (uint32_t cell = from; cell < mirror->cells_max; cell++)
+		mirror->done_floor[cell] = mirror->flushed_floor[cell] = 0;
+	mirror->geometry = table->geometry;
+	mirror->truth = table->log_type == LOG_TYPE_DISK ? TRUTH_DISK : TRUTH_CORE;
+	mirror->disk = table->disk;
+	clean_renew(sim, mirror);
+}
+
+void admin_removed(struct sim *sim, struct dmdev *dev)
+{
+	struct bio *bio;
+
+	dev->suspended = dev->blocked = dev->noflush = false;
+	while ((bio = bio_list_pop(&dev->deferred)) != NULL)
+		application_done(sim, bio, -5);
+}
+
+bool admin_all_may_be_copied(const struct dmdev *dev)
+{
+	const struct table *table = dev->active;
+
+	return table->log_type == LOG_TYPE_CORE || table->sync == SYNC_FORCE ||
+	       dev->node->unknown_past || dev->node->served > 0 ||
+	       table->geometry.region_count != dev->mirror->clean.geometry.region_count ||
+	       table->geometry.region_sectors != dev->mirror->clean.geometry.region_sectors;
+}
+
+/* Faults are over: whatever is needed for all regions to get in sync. */
+static void settle(struct sim *sim, struct dmdev *dev)
+{
+	if (dev->suspended || dev->inactive != NULL)
+		dm_begin(sim, dev, plan_resume);
+	else if (needs_new_leg(dev->mirror))
+		dm_begin(sim, dev, plan_remove);
+	else if (needs_reload(dev))
+		reload(sim, dev);
+}
+
+static void change(struct sim *sim, struct dmdev *dev)
+{
+	if (dev->suspended || dev->inactive != NULL) { /* left over from a failed plan */
+		dm_begin(sim, dev, plan_resume);
+		return;
+	}
+	if (needs_reload(dev) || needs_new_leg(dev->mirror)) {
+		if (rng_one_in(&sim->rng, 2)) /* not noticed yet */
+			return;
+		if (needs_new_leg(dev->mirror))
+			dm_begin(sim, dev, plan_remove);
+		else
+			reload(sim, dev);
+		return;
+	}
+	switch (rng_below(&sim->rng, 8)) {
+	case 0:
+	case 1:
+		dm_begin(sim, dev, plan_suspend);
+		break;
+	case 2:
+		dm_begin(sim, dev, plan_suspend_long);
+		break;
+	case 3:
+	case 4:
+		reload(sim, dev);
+		break;
+	case 5:
+	case 6:
+		dm_begin(sim, dev, plan_remove);
+		break;
+	default:
+		next_as_now(dev);
+		dm_begin(sim, dev, plan_clear);
+		break;
+	}
+}
+
+void admin_next(struct sim *sim, struct dmdev *dev)
+{
+	uint32_t delay_ms = sim->phase == PHASE_RUN ? sim->profile.admin_ms : 1000;
+
+	schedule_in(sim,
+		    dev->active == NULL ? 1 + rng_below(&sim->rng, 100) :
+					  1 + rng_below(&sim->rng, delay_ms),
+		    ITEM_ADMIN, dev->node, dev);
+	if (!dm_idle(dev))
+		return;
+	if (sim->phase == PHASE_CLOSE) {
+		if (dev->active != NULL)
+			dm_begin(sim, dev, plan_remove);
+	} else if (dev->active == NULL) {
+		create(sim, dev);
+	} else if (sim->phase == PHASE_SETTLE) {
+		settle(sim, dev);
+	} else {
+		change(sim, dev);
+	}
+}
+
+void admin_status(struct sim *sim, struct dmdev *dev)
+{
+	schedule_in(sim, 1 + rng_below(&sim->rng, sim->profile.status_ms), ITEM_STATUS, dev->node,
+		    dev);
+	if (dev->status.step == 0 && sim->phase != PHASE_CLOSE)
+		thread_wake(sim, &dev->status);
+}

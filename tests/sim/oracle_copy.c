@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Oracle 3: nobody writes a region while it is copied (windows voided in the order apart, which are counted), none is
+ * copied twice at once, no copy touches a leg after POSTSUSPEND was answered.
+ * And only what is out of sync is copied: after a crash that is what was not clean on the log device at the cut.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "sim.h"
+
+/* Sums up over the cells of the region that the cell lies in. */
+static uint32_t region_count_cells(const struct mirror *mirror, const uint16_t *counts,
+				   uint32_t cell)
+{
+	uint32_t cells = mirror->geometry.region_cells;
+	uint32_t first = cell / cells * cells;
+	uint32_t sum = 0;
+
+	for (uint32_t i = first; i < first + cells && i < mirror->geometry.cell_count; i++)
+		sum += counts[i];
+	return sum;
+}
+
+void copy_check_write(struct sim *sim, const struct bio *bio)
+{
+	const struct mirror *mirror = bio->dev->mirror;
+
+	if (region_count_cells(mirror, mirror->cell_copies, bio->first_cell) > 0)
+		violate(sim, "3",
+			"version %u is written to region %" PRIu64 " while that is copied",
+			bio->version, bio->region);
+}
+
+static bool overlaps(const struct copy *a, const struct copy *b)
+{
+	return a->mirror == b->mirror && a->first_cell < b->first_cell + b->cell_count &&
+	       b->first_cell < a->first_cell + a->cell_count;
+}
+
+void copy_check_start(struct sim *sim, const struct copy *copy)
+{
+	const struct mirror *mirror = copy->mirror;
+	uint64_t region = copy->region;
+
+	if (copy->live->suspended_answered || copy->live != copy->node->devs[mirror->index].active)
+		violate(sim, "3", "region %" PRIu64 " is copied with a table that is suspended",
+			region);
+	if (region_count_cells(mirror, mirror->cell_writes, copy->first_cell) > 0)
+		violate(sim, "3", "region %" PRIu64 " is copied while it is written", region);
+	for (uint32_t i = 0; i < mirror->copy_count; i++)
+		if (overlaps(mirror->copies[i], copy))
+			violate(sim, "3", "region %" PRIu64 " is copied twice at once", region);
+	if (copy->first_cell != region * mirror->geometry.region_cells)
+		violate(sim, "3", "region %" PRIu64 " does not begin at cell %u", region,
+			copy->first_cell);
+	if ((mirror->may_copy[region / 64] >> region % 64 & 1) == 0)
+		violate(sim, "3", "region %" PRIu64 " is copied although it was clean", region);
+}
+
+void copy_check_write_piece(struct sim *sim, const struct copy *copy)
+{
+	if (copy->live->suspended_answered)
+		violate(sim, "3", "the copy of region %" PRIu64 " touches a leg after POSTSUSPEND",
+			copy->region);
+}
+
+void copy_note_synced(struct mirror *mirror, uint64_t region)
+{
+	mirror->may_copy[region / 64] &= ~(UINT64_C(1) << region % 64);
+}
+
+void copy_check_lost(struct sim *sim, struct node *node, const struct group_message *message)
+{
+	for (uint32_t i = 0; i < sim->mirror_count; i++) {
+		struct mirror *mirror = &sim->mirrors[i];
+
+		if (strcmp(mirror->uuid, message->log.uuid) != 0)
+			continue;
+		for (uint32_t j = 0; j < message->region_count; j++) {
+			uint64_t region = message->regions[j];
+
+			if (region / 64 < mirror->clean.words)
+				mirror->may_copy[region / 64] |= UINT64_C(1) << region % 64;
+		}
+	}
+	if (sim->counts.legs_failed == 0 && node->served == 0)
+		violate(sim, "3", "%u regions are lost, first %" PRIu64 ", and no leg has failed",
+			message->region_count, message->regions[0]);
+}

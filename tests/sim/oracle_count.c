@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Oracle 6: sync_count is the number of regions in sync, and the log device never calls clean what the state
+ * calls out of sync.
+ *
+ * Compared after every step of a core; with very many regions only now and then.
+ */
+#include <inttypes.h>
+
+#include "sim.h"
+
+#define WORDS_EACH_STEP 8
+#define MANY_WORDS_ONE_IN 64
+
+bool view_of_mirror(const struct node *node, const struct mirror *mirror,
+		    struct core_view *ret_view)
+{
+	const struct table *table = node->devs[mirror->index].active;
+
+	if (!node->up || !node->daemon.alive || table == NULL || !table->known)
+		return false;
+	return core_view(node->daemon.core, mirror->uuid, table->log_type,
+			 table->geometry.device_sectors, table->geometry.region_sectors,
+			 table->disk->minor, ret_view);
+}
+
+static void count_check_mirror(struct sim *sim, const struct node *node, struct mirror *mirror)
+{
+	const struct clean_oracle *clean = &mirror->clean;
+	struct core_log_status status;
+	struct core_view view;
+	uint64_t out = 0, words;
+	bool compare;
+
+	if (!view_of_mirror(node, mirror, &view) || !view.open || view.failed || !view.resumed)
+		return;
+	words = (view.region_count + 63) / 64;
+	if (words > WORDS_EACH_STEP && sim->event % MANY_WORDS_ONE_IN != 0)
+		return;
+	compare = mirror->truth == TRUTH_DISK &&
+		  clean->geometry.region_count == view.region_count &&
+		  clean->geometry.region_sectors == mirror->geometry.region_sectors;
+	for (uint64_t word = 0; word < words; word++) {
+		out += (uint64_t)__builtin_popcountll(view.out[word]);
+		if (compare && (clean->possible[word] & view.out[word]) != 0)
+			violate(sim, "6",
+				"the log device may call region %" PRIu64
+				" clean, the core says it is out of sync",
+				word * 64 + (uint64_t)__builtin_ctzll(clean->possible[word] &
+								      view.out[word]));
+	}
+	if (core_log_status(node->daemon.core, view.index, &status) < 0 ||
+	    status.sync_count != view.region_count - out || out != view.out_count)
+		violate(sim, "6", "sync_count is %" PRIu64 ", %" PRIu64 " regions are in sync",
+			status.sync_count, view.region_count - out);
+}
+
+void count_check(struct sim *sim, struct node *node)
+{
+	for (uint32_t i = 0; i < sim->mirror_count; i++)
+		count_check_mirror(sim, node, &sim->mirrors[i]);
+}

@@ -1,0 +1,519 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The simulator: cores, kernels, disks and legs in one process; one seed decides everything.
+ *
+ * What may happen next stands in the run list; the scheduler picks one item of it at random, so every
+ * order that the real machines allow can come up.  Time is simulated: it creeps while something can run and jumps when
+ * nothing can.  Built for a cluster: mirrors (legs, log device) are shared, nodes[] have kernels and daemons of
+ * their own; today one node is used.  All memory of a seed is freed at its end.
+ */
+#ifndef SIM_H
+#define SIM_H
+
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "core.h"
+
+#define SIM_NODES_MAX 32
+#define SIM_MIRRORS_MAX 2
+#define SIM_LEGS_MAX 3
+#define SIM_DISKS_MAX 2 /* log devices of a mirror: a reload may change over */
+#define CELL_SECTORS 8  /* contents are modelled in cells of that size */
+#define CACHED_MAX 4    /* contents of a cell in a volatile cache, oldest first */
+#define INFLIGHT_MAX 4  /* writes to a cell of one leg under way at once */
+#define DISK_WRITES_MAX (2 * CORE_IO_MAX)
+#define SOCKET_MAX 128
+#define GROUP_MAX 1024
+#define CLAIMS_MAX 64
+#define COPIES_MAX 64
+#define BIO_CELLS_MAX 4
+#define TABLES_MAX 4 /* luids of one dm device alive at once */
+/* Contents that nobody wrote: below FIRST_VERSION, and leg i has SCRAMBLED + i. */
+#define SCRAMBLED 1
+#define FIRST_VERSION 16
+#define KERNEL_RESEND_MS 15000   /* DM_ULOG_RETRY_TIMEOUT of dm-log-userspace-transfer.c */
+#define KERNEL_RECONNECT_MS 2000 /* userspace_do_request */
+
+struct sim;
+struct node;
+struct mirror;
+struct table;
+struct dmdev;
+struct disk_io;
+struct copy;
+
+/* ---- rng.c: xoshiro256**, seeded by splitmix64 ---- */
+
+struct rng {
+	uint64_t s[4];
+};
+
+void rng_seed(struct rng *rng, uint64_t seed);
+uint64_t rng_next(struct rng *rng);
+uint32_t rng_below(struct rng *rng, uint32_t n);                    /* [0, n), n > 0 */
+bool rng_one_in(struct rng *rng, uint32_t n);                       /* 0: never */
+uint32_t rng_between(struct rng *rng, uint32_t low, uint32_t high); /* both included */
+
+/* ---- scheduler.c ---- */
+
+enum item_type {
+	ITEM_THREAD,       /* a kernel thread goes on (object: struct kthread) */
+	ITEM_SOCKET,       /* the daemon takes the next request */
+	ITEM_DELIVERY,     /* the group delivers the next message */
+	ITEM_DISK,         /* an I/O of a log device completes (struct disk_io) */
+	ITEM_LEG,          /* an I/O of a leg makes its next step (struct leg_io) */
+	ITEM_HELPER,       /* a helper of the daemon has done its call (struct helper) */
+	ITEM_CORE_TIMER,   /* the core's timer */
+	ITEM_TICK,         /* the kernel looks for requests to resend */
+	ITEM_WORKER_WAKE,  /* delayed_wake of kmirrord (struct table) */
+	ITEM_FLUSHER_WAKE, /* delayed FLUSH of an integrated_flush log (struct table) */
+	ITEM_APPLICATION,  /* the next read or write (struct dmdev) */
+	ITEM_ADMIN,        /* the next table change (struct dmdev) */
+	ITEM_STATUS,       /* the next status ioctl (struct dmdev) */
+	ITEM_DM_EVENT,     /* a dm event reaches the daemon */
+	ITEM_FAULT,        /* the next fault */
+	ITEM_DAEMON_START,
+	ITEM_NODE_START,
+};
+
+struct item {
+	enum item_type type;
+	struct node *node;
+	void *object;
+};
+
+struct timed_item {
+	uint64_t due_ms;
+	uint64_t order; /* equal times: first come, first served */
+	struct item item;
+};
+
+struct scheduler {
+	struct item *run;
+	uint32_t run_count, run_size;
+	struct timed_item *heap;
+	uint32_t heap_count, heap_size;
+	uint64_t order;
+};
+
+void schedule(struct sim *sim, enum item_type type, struct node *node, void *object);
+void schedule_in(struct sim *sim, uint64_t delay_ms, enum item_type type, struct node *node,
+		 void *object);
+/* Completion of an I/O: at once as a rule, slow by the seed's rate. */
+void schedule_io(struct sim *sim, enum item_type type, struct node *node, void *object);
+/* Takes the next item; false when there is none. */
+bool schedule_pick(struct sim *sim, struct item *ret_item);
+/* Drops the items for which `gone` says true. */
+void schedule_drop(struct sim *sim, bool (*gone)(const struct item *item, void *context),
+		   void *context);
+
+/* ---- memory.c ---- */
+
+/* Zeroed; freed at the end of the seed. */
+void *sim_alloc(struct sim *sim, size_t bytes);
+/* Fixed-size objects that come and go; zeroed. */
+enum pool_kind {
+	POOL_BIO,
+	POOL_LEG_IO,
+	POOL_LEG_FLUSH,
+	POOL_COPY,
+	POOL_DISK_IO,
+	POOL_HELPER,
+	POOLS
+};
+void *pool_get(struct sim *sim, enum pool_kind kind);
+void pool_put(struct sim *sim, enum pool_kind kind, void *object);
+void sim_free_all(struct sim *sim);
+
+/* ---- shared: legs ---- */
+
+/* One cell on one leg.  After a power cut it holds `durable` or any of the others. */
+struct cell {
+	uint32_t durable;
+	uint32_t cached[CACHED_MAX];    /* versions completed, not flushed, oldest first */
+	uint32_t cached_at[CACHED_MAX]; /* when, in the leg's count of completions */
+	uint32_t inflight[INFLIGHT_MAX];
+	uint8_t cached_count;
+	uint8_t inflight_count;
+	bool listed; /* in the leg's list of cells with cached contents */
+};
+
+struct leg {
+	struct cell *cells;
+	uint32_t *listed; /* cells with cached contents */
+	uint32_t listed_count;
+	uint32_t completions;
+	bool dead; /* fails everything */
+	bool reads_fail;
+	bool writes_fail;
+	bool flush_fails_once; /* and what the cache held is lost */
+	bool suspect;          /* has lost acknowledged data: only a new leg repairs it */
+};
+
+struct geometry {
+	uint64_t device_sectors;
+	uint32_t region_sectors;
+	uint64_t region_count;
+	uint32_t cell_count;
+	uint32_t region_cells; /* cells of a region; the last may have fewer */
+};
+
+/* ---- shared: log devices ---- */
+
+struct disk {
+	uint32_t minor;
+	uint64_t device_bytes;
+	uint32_t block_bytes;
+	uint8_t *bytes;
+	struct disk_io *writes[DISK_WRITES_MAX]; /* under way */
+	uint32_t write_count;
+	bool broken; /* every I/O fails */
+	bool read_only;
+	uint64_t last_error_ms; /* when an I/O last failed, or UINT64_MAX */
+	/* disk_truth.c: the durable slot headers, decoded */
+	bool slots_parsed;
+	uint64_t slots_offset_bytes, slots_bytes;
+	uint32_t slots_count;
+	bool slot_valid[DISK_SLOTS_MAX];
+	struct disk_slot_header slot_headers[DISK_SLOTS_MAX];
+};
+
+enum truth { TRUTH_DISK, TRUTH_CORE };
+
+/* What oracle 1 keeps of a mirror: see oracle_clean.c. */
+struct clean_oracle {
+	struct geometry geometry; /* as the log device has it */
+	uint64_t words;
+	uint64_t *differ;   /* bit r: the legs may differ in region r */
+	uint64_t *possible; /* bit r: clean in some outcome of the writes under way */
+	uint64_t *scratch;
+};
+
+struct acknowledged {
+	uint32_t cell, version;
+};
+
+struct mirror {
+	struct sim *sim;
+	uint32_t index;
+	char uuid[REQUEST_UUID_SIZE];
+	uint32_t leg_count;
+	struct leg legs[SIM_LEGS_MAX];
+	struct disk *disks[SIM_DISKS_MAX];
+	struct disk *disk; /* the one in use */
+	enum truth truth;  /* which log knows what is clean */
+	struct geometry geometry;
+	uint32_t cells_max;
+	uint32_t version; /* of the last write */
+	/* per cell */
+	uint32_t *done_floor;    /* newest version whose write has been acknowledged */
+	uint32_t *flushed_floor; /* ... and flushed by the application since */
+	uint8_t *busy;           /* the application writes it */
+	/* per cell: leg writes and copies under way (oracle 3) */
+	uint16_t *cell_writes;
+	uint16_t *cell_copies;
+	uint64_t *may_copy;              /* bit r: not clean at the last cut or since */
+	struct copy *copies[COPIES_MAX]; /* under way */
+	uint32_t copy_count;
+	/* writes acknowledged since the last flush of the application, oldest first */
+	struct acknowledged *acknowledged;
+	uint32_t acknowledged_count, acknowledged_size;
+	uint64_t acknowledged_dropped; /* entries that stood before the first */
+	struct clean_oracle clean;
+};
+
+/* ---- a node's kernel ---- */
+
+enum bio_op { BIO_READ, BIO_WRITE, BIO_FLUSH };
+
+struct bio {
+	struct bio *next;
+	enum bio_op op;
+	struct dmdev *dev;
+	struct table *table;
+	uint32_t first_cell, cell_count;
+	uint32_t version;
+	uint32_t floor[BIO_CELLS_MAX]; /* reads: what must at least be seen */
+	uint64_t flush_until;          /* flushes: covers the entries of `acknowledged` before */
+	uint64_t region;               /* in the table's geometry */
+	uint32_t legs_left;
+	uint32_t error_bits;
+	uint32_t leg; /* reads and NOSYNC writes */
+	bool single;  /* NOSYNC write: one leg only */
+};
+
+struct bio_list {
+	struct bio *head, *tail;
+};
+
+enum call_state { CALL_NONE, CALL_SENT, CALL_SLEEPING, CALL_CTR, CALL_RESUME };
+
+/* A context of the kernel that may wait for one answer. */
+struct kthread {
+	struct node *node;
+	struct dmdev *dev; /* of ioctls */
+	struct table *table;
+	void (*run)(struct sim *sim, struct kthread *thread);
+	const char *name;
+	uint32_t step;
+	bool runnable;
+	enum call_state call;
+	bool loops; /* userspace_do_request's reconnect loop */
+	uint64_t sent_ms, asked_ms;
+	struct request request;
+	uint32_t seq; /* of what is under way: the request, or CTR or RESUME of the reconnect loop */
+	int error;
+	uint32_t payload_bytes;
+	uint8_t payload[REQUEST_PAYLOAD_MAX_BYTES];
+};
+
+/* dm-region-hash.c */
+enum region_state { REGION_ABSENT, REGION_CLEAN, REGION_DIRTY, REGION_NOSYNC };
+
+enum leg_error { LEG_WRITE_ERROR, LEG_FLUSH_ERROR, LEG_SYNC_ERROR, LEG_READ_ERROR };
+
+/* A table of dm-raid1 with its userspace log: struct mirror_set, struct dm_region_hash and struct log_c. */
+struct table {
+	bool used;
+	struct node *node;
+	struct dmdev *dev;
+	struct mirror *mirror;
+	uint64_t luid;
+	char constructor[REQUEST_PAYLOAD_MAX_BYTES + 1];
+	enum log_type log_type;
+	struct geometry geometry;
+	struct disk *disk;
+	enum sync_option sync;
+	bool integrated, handle_errors;
+	bool known;        /* to the daemon of now: CTR answered with 0 */
+	bool resumed_once; /* a RESUME was answered */
+	bool resume_asked;
+	bool suspended_answered; /* POSTSUSPEND answered, no RESUME sent since */
+	/* region hash */
+	uint8_t *state;
+	uint16_t *pending;
+	uint64_t *clean_list;
+	uint8_t *on_clean_list;
+	uint32_t clean_count;
+	bool flush_failure;
+	uint32_t recovery_count; /* the semaphore: 0 or 1 */
+	/* log_c */
+	uint64_t in_sync_hint;
+	uint64_t *marks, *clears; /* lists, newest first */
+	uint32_t mark_count, clear_count;
+	uint32_t flush_step, group_at, group_size;
+	int flush_result;
+	bool sched_flush;
+	uint64_t flush_due_ms;
+	/* mirror_set */
+	struct bio_list reads, writes, failures, holds;
+	bool in_sync, log_failure, leg_failure, suspend;
+	bool primary_failed; /* leg 0, ever */
+	uint32_t default_leg;
+	uint32_t leg_errors[SIM_LEGS_MAX];
+	uint8_t leg_error_types[SIM_LEGS_MAX];
+	bool timer_pending;
+	/* kmirrord */
+	struct kthread worker;
+	bool work_queued, work_running;
+	uint64_t passes;
+	struct bio_list w_reads, w_writes, w_failures, w_sync, w_nosync, w_requeue;
+	struct bio *w_bio;
+	bool w_nosync_begun;
+	struct kthread flusher; /* dmlogd: do_flush */
+};
+
+/* A mapped device: at most one live and one inactive table. */
+struct dmdev {
+	struct node *node;
+	struct mirror *mirror;
+	struct table tables[TABLES_MAX];
+	struct table *active, *inactive, *dying;
+	bool suspended, blocked; /* blocked: new I/O is put off */
+	bool noflush;
+	bool event_pending;
+	struct bio_list deferred;
+	uint32_t inflight;
+	uint32_t outstanding; /* of the application, put off ones included */
+	struct kthread admin;
+	const uint8_t *plan; /* what the admin is about to do: see fake_dm.c */
+	bool waits_condition;
+	uint64_t flush_target;
+	/* the next table */
+	struct geometry next_geometry;
+	enum log_type next_type;
+	enum sync_option next_sync;
+	bool next_integrated;
+	struct disk *next_disk;
+	struct kthread status;
+};
+
+/* ---- a node's daemon ---- */
+
+enum helper_kind {
+	HELPER_OPEN_DEVICE,
+	HELPER_CLOSE_DEVICE,
+	HELPER_OPEN_LEGS,
+	HELPER_CLOSE_LEGS,
+	HELPER_READ_HEALTH,
+};
+
+struct helper {
+	enum helper_kind kind;
+	uint32_t id; /* log or table */
+	uint32_t major, minor;
+	char uuid[REQUEST_UUID_SIZE];
+	uint64_t luid;
+};
+
+struct disk_io {
+	struct disk *disk;
+	uint8_t *data; /* NULL: a read */
+	uint32_t log;
+	uint64_t offset_bytes;
+	uint32_t length_bytes;
+};
+
+/* A log of the core, as the shell around it sees it. */
+struct daemon_log {
+	struct disk *disk; /* open */
+	void *memory;
+	uint32_t io; /* under way */
+};
+
+/* A table of the core whose legs are open. */
+struct daemon_table {
+	struct table *live;
+	uint32_t work; /* copies and flushes under way */
+};
+
+struct daemon_process {
+	bool alive;
+	uint64_t incarnation;
+	void *memory;
+	struct core *core;
+	uint64_t deadline_ms, scheduled_ms;
+	struct daemon_log logs[CORE_LOGS_MAX];
+	struct daemon_table tables[CORE_TABLES_MAX];
+	void *allocated[CORE_LOGS_MAX];
+	uint32_t allocated_count;
+	uint32_t node_id;
+	bool socket_scheduled, delivery_scheduled;
+};
+
+struct node {
+	struct sim *sim;
+	uint32_t index;
+	bool up;
+	uint8_t boot_id[16], machine_id[16];
+	uint32_t seq;
+	uint64_t next_luid;
+	uint64_t remote_limit_ms; /* `limit` of userspace_is_remote_recovering: one for all mirrors */
+	bool listener;            /* the netlink socket exists */
+	struct request socket[SOCKET_MAX];
+	uint32_t socket_head, socket_count;
+	struct dmdev devs[SIM_MIRRORS_MAX];
+	struct daemon_process daemon;
+	uint32_t delivered;    /* messages of the group */
+	uint64_t fault_ms;     /* when something last happened that excuses a late answer */
+	uint64_t served;       /* when a daemon of this boot last died, or 0 */
+	bool unknown_past;     /* a core said so and no new table has been loaded since */
+	bool legs_have_failed; /* in this boot */
+};
+
+/* ---- the group ---- */
+
+struct claim {
+	struct group_message message;
+	bool used;
+};
+
+struct group {
+	struct group_message *queue; /* GROUP_MAX, ring */
+	uint32_t sent;
+	struct claim claims[CLAIMS_MAX];
+	uint32_t next_claim;
+};
+
+/* ---- the whole ---- */
+
+/* What one seed is like; chosen from it. */
+struct profile {
+	uint32_t nodes, mirrors;
+	uint32_t think_ms, depth, read_percent, flush_percent, hot_percent;
+	uint32_t admin_ms, status_ms, fault_ms;
+	uint32_t weight_node_crash, weight_daemon_crash, weight_disk, weight_leg, weight_lost;
+	uint32_t slow_io_one_in, slow_io_ms;
+	uint32_t disk_error_one_in, lost_request_one_in, destage_one_in;
+	bool fd_store;
+	bool log_types_change;
+	struct core_config config;
+};
+
+struct options {
+	uint64_t seed, seeds, events;
+	uint32_t nodes;
+	uint64_t cut_at; /* --crash-every: a power cut at that event, no other fault; else 0 */
+	bool trace, daemon_crashes, verbose;
+};
+
+struct counts {
+	uint64_t events, requests, copies, copied_voided, node_crashes, daemon_crashes, reads,
+		writes;
+	uint64_t stale_excused, reloads, takeovers, legs_failed, disk_errors, cache_lost, eio;
+};
+
+enum phase { PHASE_RUN, PHASE_SETTLE, PHASE_CLOSE };
+
+struct sim {
+	const struct options *options;
+	struct profile profile;
+	struct rng rng;
+	struct scheduler scheduler;
+	uint64_t now_ms, event, settle_ms;
+	enum phase phase;
+	struct node *nodes; /* SIM_NODES_MAX */
+	uint32_t node_count;
+	struct mirror mirrors[SIM_MIRRORS_MAX];
+	uint32_t mirror_count;
+	struct group group;
+	struct counts counts;
+	uint64_t hash;
+	bool failed;
+	const char *oracle;
+	char message[512];
+	jmp_buf abort_point;
+	void **chunks;
+	uint32_t chunk_count, chunk_size;
+	void *free_objects[POOLS];
+	uint8_t *spare_data[DISK_WRITES_MAX];
+	uint32_t spare_count;
+};
+
+/* ---- trace.c ---- */
+
+/* Every note goes into the hash; with --trace it is printed, too. */
+void note(struct sim *sim, const char *what, uint64_t a, uint64_t b);
+void note_text(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+#define NOTE(sim, what, a, b, ...)                   \
+	do {                                         \
+		note(sim, what, a, b);               \
+		if ((sim)->options->trace)           \
+			note_text(sim, __VA_ARGS__); \
+	} while (0)
+/* An oracle has found something: the first one counts, the seed ends. */
+void violate(struct sim *sim, const char *oracle, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* A check of the simulator's own. */
+#define INVARIANT(sim, condition)                                                               \
+	do {                                                                                    \
+		if (!(condition))                                                               \
+			violate(sim, "simulator", "%s:%d: %s", __FILE__, __LINE__, #condition); \
+	} while (0)
+
+#include "sim_parts.h"
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the oracles see of the inside of a core.
+ */
+#ifndef SIM_VIEW_H
+#define SIM_VIEW_H
+
+#include "core.h"
+
+struct core_view {
+	uint32_t index; /* of the log */
+	uint64_t region_count;
+	bool open, everything_held, resumed;
+	bool failed; /* works without its log device */
+	/* words of 64 regions, valid until the next step */
+	const uint64_t *out, *lost, *held, *marked, *pending;
+	uint64_t out_count;
+};
+
+/* Finds the log; false when the core has none of that name. */
+bool core_view(const struct core *core, const char *uuid, enum log_type type,
+	       uint64_t device_sectors, uint32_t region_sectors, uint32_t log_minor,
+	       struct core_view *ret_view);
+
+#endif
