@@ -96,6 +96,18 @@ static void next_as_now(struct dmdev *dev)
 	dev->next_sync = SYNC_DEFAULT;
 }
 
+/* Whoever opens the log device can tell that the region size has changed. */
+static bool log_knows_region_size(const struct mirror *mirror)
+{
+	struct disk_superblock superblock;
+	struct disk_header header;
+
+	return disk_header_decode(mirror->disk->bytes, &header) < 0 ||
+	       (disk_superblock_decode(mirror->disk->bytes + DISK_SUPERBLOCK_OFFSET_BYTES,
+				       &superblock) == 0 &&
+		superblock.region_sectors == mirror->geometry.region_sectors);
+}
+
 static void next_geometry(struct sim *sim, struct dmdev *dev)
 {
 	const struct mirror *mirror = dev->mirror;
@@ -113,7 +125,8 @@ static void next_geometry(struct sim *sim, struct dmdev *dev)
 		cells = rng_between(&sim->rng, (cells + 1) / 2, cells);
 		break;
 	default:
-		region_sectors = CELL_SECTORS << rng_below(&sim->rng, 4);
+		if (log_knows_region_size(mirror))
+			region_sectors = CELL_SECTORS << rng_below(&sim->rng, 4);
 		break;
 	}
 	geometry_set(&dev->next_geometry, (uint64_t)cells * CELL_SECTORS, region_sectors);
@@ -225,7 +238,8 @@ void admin_removed(struct sim *sim, struct dmdev *dev)
 {
 	struct bio *bio;
 
-	dev->suspended = dev->blocked = dev->noflush = false;
+	dev->suspended = dev->noflush = false;
+	dev->blocked = true; /* until it is resumed */
 	while ((bio = bio_list_pop(&dev->deferred)) != NULL)
 		application_done(sim, bio, -5);
 }

@@ -50,10 +50,12 @@ static struct mirror *group_mirror(struct sim *sim, const struct log_name *name)
 static const struct group_message *claim_find(struct group *group,
 					      const struct group_message *message)
 {
-	for (uint32_t i = 0; i < CLAIMS_MAX; i++) {
-		struct group_message *claim = &group->claims[i].message;
+	/* The newest: a log that is built anew counts its windows from 0 again. */
+	for (uint32_t i = 1; i <= CLAIMS_MAX; i++) {
+		const struct claim *entry = &group->claims[(group->next_claim - i) % CLAIMS_MAX];
+		const struct group_message *claim = &entry->message;
 
-		if (group->claims[i].used && claim->sender == message->sender &&
+		if (entry->used && claim->sender == message->sender &&
 		    claim->window == message->window &&
 		    strcmp(claim->log.uuid, message->log.uuid) == 0 &&
 		    claim->log.log_type == message->log.log_type)

@@ -94,6 +94,7 @@ void node_start(struct sim *sim, struct node *node)
 
 		memset(dev, 0, sizeof(*dev));
 		dev->node = node;
+		dev->blocked = true; /* until it is resumed */
 		dev->mirror = &sim->mirrors[i];
 		thread_of_dev(&dev->admin, dev, "dmsetup", dm_run);
 		thread_of_dev(&dev->status, dev, "dmsetup status", status_run);

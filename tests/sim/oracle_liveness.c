@@ -40,8 +40,8 @@ static const char *dev_unsettled(const struct dmdev *dev, uint64_t *ret_number)
 	const struct table *table = dev->active;
 	struct core_view view;
 
-	*ret_number = 0;
-	if (!dev->node->up || !dev->node->daemon.alive)
+	*ret_number = 0; /* a device of a node that is down is all zero */
+	if (dev->node == NULL || !dev->node->up || !dev->node->daemon.alive)
 		return "node or daemon is down";
 	if (table == NULL || dev->suspended || dev->inactive != NULL)
 		return "no live table";
