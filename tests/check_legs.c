@@ -138,7 +138,7 @@ START_TEST(test_copy)
 	table_make(3, 4 * MIB, 3 * 1536 + 8);
 	file_fill(0, 5, 0, 4 * MIB);
 	legs_start(4);
-	cut_results = _i * 20;
+	cut_submits = _i * 20;
 	copy_act(4, 1, 1536, 1536);
 	await(1);
 	expect_copied(0, 4, 1, 0);
@@ -179,6 +179,13 @@ START_TEST(test_copies_at_once)
 	ck_assert_uint_eq(seen, (1u << (CORE_COPIES_MAX + 1)) - 1);
 	file_expect(1, 4096, 5, 0, 8 * MIB);
 	file_expect_zero(1, 4096 + 8 * MIB, MIB);
+	/* All places are free again. */
+	forget_inputs();
+	for (uint32_t i = 0; i < CORE_COPIES_MAX; i++)
+		copy_act(4, i, i * 2048, 2048);
+	await(CORE_COPIES_MAX);
+	for (uint32_t i = 0; i < CORE_COPIES_MAX; i++)
+		ck_assert_int_eq(inputs[i].copied.status, 0);
 }
 END_TEST
 
@@ -205,19 +212,21 @@ START_TEST(test_copy_fails)
 {
 	static const int statuses[] = { -EREMOTEIO, -EREMOTEIO, -EIO, -EIO };
 
-	table_make(3, MIB, 4096);
-	ck_assert_int_eq(ftruncate(file_fds[0], _i == 2 ? 512 * KIB : 2 * MIB), 0);
+	table_make(3, MIB, 8192);
+	ck_assert_int_eq(ftruncate(file_fds[0], _i == 2 ? 512 * KIB : 4 * MIB), 0);
 	legs_start(4);
 	if (_i != 2) {
 		failing_results = 1;
-		failing_with = _i == 3 ? 1 << 21 : -EREMOTEIO;
+		failing_with = _i == 3 ? 1 << 22 : -EREMOTEIO;
 		failing_opcode = _i == 1 ? IO_CMD_PWRITE : IO_CMD_PREAD;
 	}
-	copy_act(4, 0, 0, 2048);
+	copy_act(4, 0, 0, 8192);
 	await(1);
 	expect_copied(0, 4, 0, statuses[_i]);
-	ck_assert_int_eq(ftruncate(file_fds[0], 2 * MIB), 0);
-	copy_act(4, 0, 0, 2048);
+	/* Nothing is begun after a failure: not all sixteen pieces. */
+	ck_assert_int_le(thread_submits, 12);
+	ck_assert_int_eq(ftruncate(file_fds[0], 4 * MIB), 0);
+	copy_act(4, 0, 0, 8192);
 	await(2);
 	expect_copied(1, 4, 0, 0);
 }
@@ -231,12 +240,11 @@ START_TEST(test_copy_failure_waits)
 	failing_results = 1;
 	failing_with = -EREMOTEIO;
 	failing_opcode = IO_CMD_PWRITE;
-	wait_file = 2;
+	hold_file = 2;
 	copy_act(4, 0, 0, 8);
-	sem_wait(&wait_entered);
+	sem_wait(&held);
 	expect_silence();
-	wait_file = -1;
-	sem_post(&wait_gate);
+	hold_end();
 	await(1);
 	expect_copied(0, 4, 0, -EREMOTEIO);
 }
@@ -366,6 +374,8 @@ START_TEST(test_close_in_the_middle)
 	device_act(EFFECT_OPEN_DEVICE, 1, 5);
 	device_act(EFFECT_OPEN_DEVICE, 2, 3);
 	table_act(EFFECT_OPEN_LEGS, 5);
+	act(&(struct effect){ .type = EFFECT_OPEN_LEGS,
+			      .table = { .table = 6, .uuid = "another" } });
 	machine_close(machine);
 	ck_assert_uint_eq(input_count, 0);
 	sd_event_unref(event);

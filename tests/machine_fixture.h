@@ -26,16 +26,21 @@
 extern atomic_int loop_submits, thread_submits; /* on the loop's thread, on others */
 extern atomic_int nowait_submits, dsync_submits, flush_submits;
 
-extern int nowait_submit_error;    /* io_submit() refuses RWF_NOWAIT with this */
-extern int nowait_result;          /* or it completes with this */
-extern int flush_submit_error;     /* io_submit() refuses a flush with this */
-extern atomic_int cut_results;     /* so many results are cut to 4096 bytes */
+extern int nowait_submit_error; /* io_submit() refuses RWF_NOWAIT with this */
+extern int nowait_result;       /* or it completes with this */
+extern int flush_submit_error;  /* io_submit() refuses a flush with this */
+extern atomic_int cut_submits;  /* so many submissions are cut to 4096 bytes */
+extern atomic_int last_submit_bytes;
 extern atomic_int failing_results; /* so many results become failing_with */
 extern int failing_with;
 extern int failing_opcode; /* only those of this opcode; -1: any */
 /* Submissions to the file of this number, but for the loop's, post wait_entered and wait for wait_gate. */
 extern atomic_int wait_file;
 extern sem_t wait_gate, wait_entered;
+/* The next result of the file of this number is held back, and `held` posted, until hold_end(). */
+extern atomic_int hold_file;
+extern sem_t held;
+void hold_end(void);
 
 /* ---- files as devices: major 7, minor the file's number ---- */
 
