@@ -153,6 +153,9 @@ static void create(struct sim *sim, struct dmdev *dev)
 	if (disk_open(dev->node, mirror->disk))
 		return; /* DTR has not been answered, or the daemon died under it */
 	next_as_now(dev);
+	if (running && mirror->truth == TRUTH_DISK && !needs_new_leg(mirror) &&
+	    log_knows_region_size(mirror) && rng_one_in(&sim->rng, 4))
+		kernel_log_episode(sim, mirror);
 	if (running && rng_one_in(&sim->rng, 4))
 		next_geometry(sim, dev);
 	if (sim->profile.log_types_change && rng_one_in(&sim->rng, 3))
@@ -165,8 +168,6 @@ static void create(struct sim *sim, struct dmdev *dev)
 		fresh_log(sim, mirror,
 			  legs_equal(mirror) &&
 				  dev->next_geometry.cell_count <= mirror->geometry.cell_count);
-	} else if (running && mirror->truth == TRUTH_DISK && rng_one_in(&sim->rng, 4)) {
-		kernel_log_episode(sim, mirror);
 	}
 	equal = legs_equal(mirror) && dev->next_geometry.cell_count <= mirror->geometry.cell_count;
 	if (equal && rng_one_in(&sim->rng, 4))

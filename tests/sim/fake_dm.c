@@ -145,6 +145,15 @@ static enum dm_step resume(struct sim *sim, struct dmdev *dev)
 	return ask(sim, dev, table, REQUEST_RESUME, STEP_RESUMED);
 }
 
+/* mirror_dtr(): flush_workqueue(), then userspace_dtr() */
+static enum dm_step destroy(struct dmdev *dev, struct table *table)
+{
+	dev->dying = table;
+	table->dying = true;
+	dev->flush_target = flush_target(table);
+	return STEP_DTR_WORKER;
+}
+
 static enum dm_step resumed(struct sim *sim, struct dmdev *dev)
 {
 	struct bio_list deferred = dev->deferred;
@@ -157,17 +166,7 @@ static enum dm_step resumed(struct sim *sim, struct dmdev *dev)
 	while ((bio = bio_list_pop(&deferred)) != NULL)
 		dm_submit(sim, dev, bio);
 	NOTE(sim, "resumed", dev->mirror->index, 0, "node %u: resumed", dev->node->index);
-	if (dev->dying != NULL)
-		dev->flush_target = flush_target(dev->dying);
-	return dev->dying != NULL ? STEP_DTR_WORKER : STEP_NEXT;
-}
-
-/* mirror_dtr(): flush_workqueue(), then userspace_dtr() */
-static enum dm_step destroy(struct dmdev *dev, struct table *table)
-{
-	dev->dying = table;
-	dev->flush_target = flush_target(table);
-	return STEP_DTR_WORKER;
+	return dev->dying != NULL ? destroy(dev, dev->dying) : STEP_NEXT;
 }
 
 static enum dm_step destroy_flusher(struct sim *sim, struct dmdev *dev)

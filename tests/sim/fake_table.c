@@ -7,6 +7,8 @@
 
 #include "sim.h"
 
+#define LUID_BASE UINT64_C(0xffff888012345000)
+
 static void thread_init(struct kthread *thread, struct table *table, const char *name,
 			void (*run)(struct sim *, struct kthread *))
 {
@@ -49,7 +51,8 @@ struct table *table_new(struct sim *sim, struct dmdev *dev)
 	table->dev = dev;
 	table->mirror = dev->mirror;
 	/* A luid is a kernel pointer, and soon used again. */
-	table->luid = rng_one_in(&sim->rng, 2) ? 0xffff8800u + (uint64_t)(table - dev->tables) :
+	table->luid = rng_one_in(&sim->rng, 2) ? LUID_BASE + dev->mirror->index * TABLES_MAX +
+							 (uint64_t)(table - dev->tables) :
 						 ++dev->node->next_luid;
 	for (struct table *other = dev->tables; other < dev->tables + TABLES_MAX; other++)
 		if (other != table && other->used && other->luid == table->luid)

@@ -277,7 +277,7 @@ enum leg_error { LEG_WRITE_ERROR, LEG_FLUSH_ERROR, LEG_SYNC_ERROR, LEG_READ_ERRO
 
 /* A table of dm-raid1 with its userspace log: struct mirror_set, struct dm_region_hash and struct log_c. */
 struct table {
-	bool used;
+	bool used, dying;
 	struct node *node;
 	struct dmdev *dev;
 	struct mirror *mirror;

@@ -99,7 +99,7 @@ static void thread_step(struct sim *sim, struct kthread *thread)
 
 static void table_timer(struct sim *sim, struct table *table, enum item_type type)
 {
-	if (!table->used)
+	if (!table->used || table->dying) /* del_timer_sync() of mirror_dtr() */
 		return;
 	if (type == ITEM_WORKER_WAKE) {
 		table->timer_pending = false;
