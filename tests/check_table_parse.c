@@ -147,6 +147,7 @@ START_TEST(test_mirror_of_other_logs)
 	ck_assert_int_eq(parse_mirror("disk 2 98:0 1024 2 98:16 0 98:32 0"), -ENOMSG);
 	ck_assert_int_eq(parse_mirror("userspac"), -ENOMSG);
 	ck_assert_int_eq(parse_mirror("userspacex 1 U 1 1:1 0"), -ENOMSG);
+	ck_assert_int_eq(parse_mirror("user_pace 1 U 1 1:1 0"), -ENOMSG);
 }
 END_TEST
 
