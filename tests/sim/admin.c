@@ -42,7 +42,12 @@ static bool needs_reload(const struct dmdev *dev)
 {
 	const struct table *table = dev->active;
 
-	if (table->log_failure || table->flush_failure || dev->node->unknown_past ||
+	struct core_view view;
+
+	/* `dmsetup status` shows a log that is not open as D */
+	if (view_of_mirror(dev->node, dev->mirror, &view) && !view.open && view.failed)
+		return true;
+	if (table->log_failure || table->flush_failure || dev->unknown_past ||
 	    table->holds.head != NULL)
 		return true;
 	for (uint32_t i = 0; i < dev->mirror->leg_count; i++)
@@ -249,8 +254,8 @@ bool admin_all_may_be_copied(const struct dmdev *dev)
 {
 	const struct table *table = dev->active;
 
-	return table->log_type == LOG_TYPE_CORE || table->sync == SYNC_FORCE ||
-	       dev->node->unknown_past || dev->node->served > 0 ||
+	return table->log_type == LOG_TYPE_CORE || table->sync == SYNC_FORCE || dev->unknown_past ||
+	       dev->node->served > 0 ||
 	       table->geometry.region_count != dev->mirror->clean.geometry.region_count ||
 	       table->geometry.region_sectors != dev->mirror->clean.geometry.region_sectors;
 }

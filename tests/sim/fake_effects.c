@@ -168,7 +168,7 @@ void daemon_effect(void *context, const struct effect *effect)
 		break;
 	case EFFECT_EVENT:
 		if (effect->event.event == EVENT_UNKNOWN_PAST)
-			node->unknown_past = true;
+			dev_of_uuid(sim, node, effect->event.uuid)->unknown_past = true;
 		NOTE(sim, "event", effect->event.event, effect->event.number,
 		     "node %u: event \"%s\" region %" PRIu64 " number %" PRIu64 " status %d %s",
 		     node->index, event_names[effect->event.event], effect->event.region,

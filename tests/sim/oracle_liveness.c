@@ -12,10 +12,12 @@
 
 static void check_thread(struct sim *sim, const struct kthread *thread)
 {
-	if (thread->call != CALL_NONE && thread->asked_ms > sim->settle_ms &&
-	    sim->now_ms - thread->asked_ms > ANSWER_LIMIT_MS)
-		violate(sim, "5", "%s waits for %s since %" PRIu64 " ms", thread->name,
-			request_type_name(thread->request.type), sim->now_ms - thread->asked_ms);
+	uint64_t since_ms = thread->asked_ms > sim->settle_ms ? thread->asked_ms : sim->settle_ms;
+
+	if (thread->call != CALL_NONE && sim->now_ms - since_ms > ANSWER_LIMIT_MS)
+		violate(sim, "5", "%s waits for the answer to %s since %" PRIu64 " ms",
+			thread->name, request_type_name(thread->request.type),
+			sim->now_ms - thread->asked_ms);
 }
 
 void liveness_check(struct sim *sim, struct node *node)

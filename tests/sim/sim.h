@@ -335,6 +335,7 @@ struct dmdev {
 	bool suspended, blocked; /* blocked: new I/O is put off */
 	bool noflush;
 	bool event_pending;
+	bool unknown_past; /* the core said so, and no new table has been loaded since */
 	struct bio_list deferred;
 	uint32_t inflight;
 	uint32_t outstanding; /* of the application, put off ones included */
@@ -420,7 +421,6 @@ struct node {
 	uint32_t delivered;    /* messages of the group */
 	uint64_t fault_ms;     /* when something last happened that excuses a late answer */
 	uint64_t served;       /* when a daemon of this boot last died, or 0 */
-	bool unknown_past;     /* a core said so and no new table has been loaded since */
 	bool legs_have_failed; /* in this boot */
 };
 
