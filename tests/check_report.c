@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What people are told: every event has words of its own, and the last lines are kept. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/report.h"
+
+static char printed[262144];
+static FILE *file;
+static int saved;
+
+static void begin(void)
+{
+	(void)fflush(stderr);
+	file = tmpfile();
+	ck_assert_ptr_nonnull(file);
+	saved = dup(STDERR_FILENO);
+	ck_assert_int_ge(dup2(fileno(file), STDERR_FILENO), 0);
+}
+
+static void end(void)
+{
+	size_t length;
+
+	(void)fflush(stderr);
+	ck_assert_int_ge(dup2(saved, STDERR_FILENO), 0);
+	(void)close(saved);
+	rewind(file);
+	length = fread(printed, 1, sizeof(printed) - 1, file);
+	printed[length] = '\0';
+	(void)fclose(file);
+}
+
+static void setup(void)
+{
+	(void)unsetenv("JOURNAL_STREAM");
+	report_init(false);
+}
+
+static void teardown(void)
+{
+}
+
+static void word(enum core_event event, int status, const char *text)
+{
+	struct effect_event happened = { .event = event,
+					 .uuid = "LVM-abc",
+					 .luid = 1,
+					 .region = 4711,
+					 .number = 815,
+					 .status = status,
+					 .text = text };
+
+	begin();
+	report_event(&happened);
+	end();
+}
+
+/* What each event must say, beside the uuid. */
+START_TEST(words)
+{
+	static const struct {
+		enum core_event event;
+		const char *word[3];
+	} rows[] = {
+		{ EVENT_CTR_REFUSED, { "TEXT", "Input/output error", "refused" } },
+		{ EVENT_OPENED, { "TEXT", "815", "out of sync" } },
+		{ EVENT_OPEN_FAILED, { "TEXT", "Input/output error", "suspended and resumed" } },
+		{ EVENT_CLOSED, { "closed", "815", "out of sync" } },
+		{ EVENT_CLOSE_FAILED, { "in use", "Input/output error", "written" } },
+		{ EVENT_WAITING_FOR_SLOT, { "TEXT", "waits", "--takeover-delay" } },
+		{ EVENT_DEVICE_FAILED, { "Input/output error", "writes to the mirror fail", "" } },
+		{ EVENT_DEVICE_RECOVERED, { "can be written again", "", "" } },
+		{ EVENT_LEG_FAILED, { "TEXT", "leg has failed", "nothing is copied" } },
+		{ EVENT_LEG_FLUSH_FAILED, { "Input/output error", "815", "out of sync" } },
+		{ EVENT_REGION_LOST, { "region 4711", "out of sync", "" } },
+		{ EVENT_COPY_FAILED, { "region 4711", "copied", "Input/output error" } },
+		{ EVENT_IN_SYNC, { "in sync", "815", "" } },
+		{ EVENT_LEGS_UNREADABLE, { "live table", "Input/output error", "again" } },
+		{ EVENT_CONFLICT, { "TEXT", "writes through this table fail", "" } },
+		{ EVENT_UNKNOWN_PAST, { "earlier dmclogd", "held", "new table" } },
+	};
+	char seen[sizeof(rows) / sizeof(rows[0])][512];
+
+	ck_assert_uint_eq(sizeof(rows) / sizeof(rows[0]), EVENT_UNKNOWN_PAST + 1);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ck_assert_uint_eq(rows[i].event, i);
+		word(rows[i].event, -5, "TEXT");
+		ck_assert_int_eq(strncmp(printed, "dmclogd: LVM-abc: ", 18), 0);
+		ck_assert_ptr_eq(strchr(printed, '\n'), printed + strlen(printed) - 1);
+		for (size_t w = 0; w < 3; w++)
+			ck_assert_msg(strstr(printed, rows[i].word[w]) != NULL, "%s: %s",
+				      rows[i].word[w], printed);
+		ck_assert_uint_lt(strlen(printed), sizeof(seen[i]));
+		strcpy(seen[i], printed);
+		for (size_t other = 0; other < i; other++)
+			ck_assert_str_ne(seen[i], seen[other]);
+	}
+	/* A good flush behind which the letters tell otherwise has no errno. */
+	word(EVENT_LEG_FLUSH_FAILED, 0, "");
+	ck_assert_ptr_nonnull(strstr(printed, "health letters"));
+	ck_assert_ptr_null(strstr(printed, "Success"));
+}
+END_TEST
+
+START_TEST(long_lines_are_cut)
+{
+	char text[4096];
+
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	word(EVENT_CTR_REFUSED, -5, text);
+	ck_assert_uint_lt(strlen(printed), 512);
+	ck_assert_ptr_nonnull(strstr(printed, "xxxx"));
+	begin();
+	report(LOG_ERR, text, 1, "%s", text);
+	end();
+	ck_assert_uint_lt(strlen(printed), 512);
+}
+END_TEST
+
+START_TEST(debug_lines_are_kept_but_not_said)
+{
+	begin();
+	report(LOG_DEBUG, NULL, 0, "quiet %d", 1);
+	end();
+	ck_assert_str_eq(printed, "");
+	begin();
+	report_recent();
+	end();
+	ck_assert_ptr_nonnull(strstr(printed, "the last 1 events:"));
+	ck_assert_ptr_nonnull(strstr(printed, "quiet 1\n"));
+	report_init(true);
+	begin();
+	report(LOG_DEBUG, "U", 0, "loud %d", 2);
+	end();
+	ck_assert_str_eq(printed, "dmclogd: U: loud 2\n");
+}
+END_TEST
+
+/* The last 256, oldest first. */
+START_TEST(recent_ring)
+{
+	char line[32];
+	const char *at = printed;
+
+	begin();
+	for (int i = 0; i < 1000; i++)
+		report(LOG_NOTICE, NULL, 0, "line-%d.", i);
+	end();
+	begin();
+	report_recent();
+	end();
+	ck_assert_ptr_nonnull(strstr(printed, "the last 256 events:"));
+	ck_assert_ptr_null(strstr(printed, "line-743."));
+	for (int i = 744; i < 1000; i++) {
+		(void)snprintf(line, sizeof(line), "line-%d.\n", i);
+		at = strstr(at, line);
+		ck_assert_msg(at != NULL, "%s", line);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("report");
+	TCase *tests = tcase_create("report");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(tests, words);
+	tcase_add_test(tests, long_lines_are_cut);
+	tcase_add_test(tests, debug_lines_are_kept_but_not_said);
+	tcase_add_test(tests, recent_ring);
+	suite_add_tcase(suite, tests);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,581 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One core, its effects, and a world that does what the test says: see core_harness.h. */
+#include "core_harness.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void collect(struct harness *harness, const struct effect *effect)
+{
+	struct harness_job *job = &harness->jobs[harness->next_job % HARNESS_JOBS_MAX];
+
+	assert(!job->used);
+	harness->next_job++;
+	job->used = true;
+	job->effect = *effect;
+	if (effect->type == EFFECT_WRITE) {
+		job->data = malloc(effect->io.length_bytes);
+		assert(job->data != NULL);
+		memcpy(job->data, effect->io.data, effect->io.length_bytes);
+		job->effect.io.data = job->data;
+	}
+	if (effect->type == EFFECT_COPY) {
+		assert(harness->copy_count < HARNESS_ANSWERS_MAX);
+		harness->copies[harness->copy_count++] = effect->copy.region;
+	}
+}
+
+static void collect_event(struct harness *harness, const struct effect_event *event)
+{
+	harness->events[event->event]++;
+	harness->last_event[event->event] = *event;
+	strncpy(harness->last_text[event->event], event->text, sizeof(harness->last_text[0]) - 1);
+	harness->last_event[event->event].text = harness->last_text[event->event];
+	harness->last_event[event->event].uuid = NULL;
+}
+
+static void forget_memory(struct harness *harness, void *memory)
+{
+	for (uint32_t i = 0; i < HARNESS_LOGS_MAX; i++) {
+		if (memory == NULL || harness->memories[i] != memory)
+			continue;
+		harness->memories[i] = NULL;
+		free(memory);
+		return;
+	}
+	assert(0); /* not ours, or released twice */
+}
+
+static void take_effect(void *context, const struct effect *effect)
+{
+	struct harness *harness = context;
+
+	assert(harness->trace_count < HARNESS_TRACE_MAX);
+	harness->trace[harness->trace_count++] = (uint8_t)effect->type;
+	harness->effects[effect->type]++;
+	switch (effect->type) {
+	case EFFECT_ANSWER:
+		assert(harness->answer_count < HARNESS_ANSWERS_MAX);
+		harness->answers[harness->answer_count++] = effect->answer;
+		break;
+	case EFFECT_MULTICAST:
+		assert(harness->next_message - harness->first_message < HARNESS_JOBS_MAX);
+		harness->messages[harness->next_message++ % HARNESS_JOBS_MAX] = effect->message;
+		break;
+	case EFFECT_SET_TIMER:
+		harness->timer_ms = effect->deadline_ms;
+		break;
+	case EFFECT_RELEASE_MEMORY:
+		forget_memory(harness, effect->memory);
+		break;
+	case EFFECT_EVENT:
+		collect_event(harness, &effect->event);
+		break;
+	case EFFECT_OPEN_DEVICE:
+	case EFFECT_CLOSE_DEVICE:
+	case EFFECT_READ:
+	case EFFECT_WRITE:
+	case EFFECT_OPEN_LEGS:
+	case EFFECT_CLOSE_LEGS:
+	case EFFECT_FLUSH_LEGS:
+	case EFFECT_READ_HEALTH:
+	case EFFECT_COPY:
+		collect(harness, effect);
+		break;
+	}
+}
+
+/* ---- start and stop ---- */
+
+static void make_core(struct harness *harness)
+{
+	size_t bytes = (core_bytes() + 63) & ~(size_t)63;
+	void *memory = aligned_alloc(64, bytes);
+
+	assert(memory != NULL);
+	memset(memory, 0, bytes);
+	harness->timer_ms = UINT64_MAX;
+	harness->core = core_init(memory, &harness->config, take_effect, harness, harness->now_ms);
+}
+
+void harness_start(struct harness *harness)
+{
+	struct core_config *config = &harness->config;
+
+	config->node_id = config->node_id != 0 ? config->node_id : 1;
+	if (config->cluster_name[0] == '\0')
+		strcpy(config->cluster_name, "none");
+	if (config->machine_id[0] == 0)
+		memset(config->machine_id, 'm', sizeof(config->machine_id));
+	if (config->boot_id[0] == 0)
+		memset(config->boot_id, 'b', sizeof(config->boot_id));
+	config->hot_regions = config->hot_regions != 0 ? config->hot_regions : 16;
+	config->idle_ms = config->idle_ms != 0 ? config->idle_ms : 15000;
+	config->slot_count = config->slot_count != 0 ? config->slot_count : 4;
+	config->copies_in_flight = config->copies_in_flight != 0 ? config->copies_in_flight : 4;
+	harness->disk_bytes = harness->disk_bytes != 0 ? harness->disk_bytes : 65536;
+	harness->block_bytes = harness->block_bytes != 0 ? harness->block_bytes : 512;
+	harness->uuid = harness->uuid != NULL ? harness->uuid : HARNESS_UUID;
+	if (harness->letters[0] == '\0')
+		strcpy(harness->letters, "AA");
+	harness->disk = calloc(1, harness->disk_bytes);
+	harness->now_ms = 1000;
+	harness->seq = 100;
+	assert(harness->disk != NULL);
+	make_core(harness);
+}
+
+static void forget_core(struct harness *harness)
+{
+	free(harness->core);
+	for (uint32_t i = 0; i < HARNESS_JOBS_MAX; i++) {
+		free(harness->jobs[i].data);
+		harness->jobs[i] = (struct harness_job){ 0 };
+	}
+	for (uint32_t i = 0; i < HARNESS_LOGS_MAX; i++) {
+		free(harness->memories[i]);
+		harness->memories[i] = NULL;
+	}
+	harness->first_job = harness->next_job = 0;
+	harness->first_message = harness->next_message = 0;
+}
+
+void harness_restart(struct harness *harness)
+{
+	forget_core(harness);
+	harness->answer_count = 0;
+	harness->copy_count = 0;
+	harness->trace_count = 0;
+	memset(harness->events, 0, sizeof(harness->events));
+	memset(harness->effects, 0, sizeof(harness->effects));
+	harness->config.incarnation++;
+	make_core(harness);
+}
+
+void harness_stop(struct harness *harness)
+{
+	forget_core(harness);
+	free(harness->disk);
+}
+
+/* ---- jobs ---- */
+
+struct harness_job *harness_job(struct harness *harness, enum effect_type type)
+{
+	for (uint32_t i = harness->first_job; i != harness->next_job; i++) {
+		struct harness_job *job = &harness->jobs[i % HARNESS_JOBS_MAX];
+
+		if (job->used && job->effect.type == type)
+			return job;
+	}
+	return NULL;
+}
+
+uint32_t harness_job_count(struct harness *harness, enum effect_type type)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = harness->first_job; i != harness->next_job; i++) {
+		const struct harness_job *job = &harness->jobs[i % HARNESS_JOBS_MAX];
+
+		if (job->used && job->effect.type == type)
+			count++;
+	}
+	return count;
+}
+
+static void fill_legs(struct harness *harness, struct input *input, uint32_t table, int status)
+{
+	input->legs.table = table;
+	input->legs.status = status;
+	input->legs.leg_count = (uint32_t)strlen(harness->letters);
+	memcpy(input->legs.letters, harness->letters, input->legs.leg_count);
+}
+
+static void fill_io(struct harness *harness, struct input *input, const struct effect_io *io,
+		    int status)
+{
+	input->io = (struct input_io){ .log = io->log,
+				       .status = status,
+				       .offset_bytes = io->offset_bytes,
+				       .length_bytes = io->length_bytes };
+	assert(io->offset_bytes + io->length_bytes <= harness->disk_bytes);
+	assert(io->offset_bytes % harness->block_bytes == 0);
+	assert(io->length_bytes % harness->block_bytes == 0 && io->length_bytes > 0);
+	if (status < 0)
+		return;
+	if (input->type == INPUT_WRITTEN)
+		memcpy(harness->disk + io->offset_bytes, io->data, io->length_bytes);
+	else
+		input->io.data = harness->disk + io->offset_bytes;
+}
+
+/* Takes the job's answer into *input; the job is free then. */
+static void answer_of(struct harness *harness, struct harness_job *job, int status,
+		      struct input *input)
+{
+	const struct effect *effect = &job->effect;
+
+	switch (effect->type) {
+	case EFFECT_OPEN_DEVICE:
+		input->type = INPUT_DEVICE_OPENED;
+		input->device = (struct input_device_opened){ .log = effect->device.log,
+							      .status = status,
+							      .device_bytes = harness->disk_bytes,
+							      .block_bytes = harness->block_bytes };
+		memset(input->device.random_id, 'r', DISK_ID_BYTES);
+		break;
+	case EFFECT_CLOSE_DEVICE:
+		input->type = INPUT_DEVICE_CLOSED;
+		input->log = effect->device.log;
+		break;
+	case EFFECT_READ:
+	case EFFECT_WRITE:
+		input->type = effect->type == EFFECT_READ ? INPUT_READ : INPUT_WRITTEN;
+		fill_io(harness, input, &effect->io, status);
+		break;
+	case EFFECT_OPEN_LEGS:
+		input->type = INPUT_LEGS_OPENED;
+		fill_legs(harness, input, effect->table.table, status);
+		break;
+	case EFFECT_CLOSE_LEGS:
+		input->type = INPUT_LEGS_CLOSED;
+		fill_legs(harness, input, effect->table.table, status);
+		break;
+	case EFFECT_FLUSH_LEGS:
+		input->type = INPUT_LEGS_FLUSHED;
+		fill_legs(harness, input, effect->table.table, status);
+		break;
+	case EFFECT_READ_HEALTH:
+		input->type = INPUT_HEALTH;
+		fill_legs(harness, input, effect->table.table, status);
+		break;
+	case EFFECT_COPY:
+		input->type = INPUT_COPIED;
+		input->copied = (struct input_copied){ .table = effect->copy.table,
+						       .region = effect->copy.region,
+						       .status = status };
+		break;
+	case EFFECT_ANSWER:
+	case EFFECT_MULTICAST:
+	case EFFECT_SET_TIMER:
+	case EFFECT_RELEASE_MEMORY:
+	case EFFECT_EVENT:
+		assert(0);
+	}
+	free(job->data);
+	*job = (struct harness_job){ 0 };
+}
+
+static void step(struct harness *harness, struct input *input)
+{
+	input->now_ms = harness->now_ms;
+	core_step(harness->core, input);
+}
+
+void harness_finish(struct harness *harness, struct harness_job *job, int status)
+{
+	struct input input = { 0 };
+
+	assert(job != NULL && job->used);
+	answer_of(harness, job, status, &input);
+	step(harness, &input);
+	harness_run(harness);
+}
+
+void harness_finish_all(struct harness *harness, enum effect_type type, int status)
+{
+	struct harness_job *job;
+
+	while ((job = harness_job(harness, type)) != NULL)
+		harness_finish(harness, job, status);
+}
+
+/* ---- running ---- */
+
+void harness_deliver(struct harness *harness, const struct group_message *message)
+{
+	struct input input = { .type = INPUT_DELIVERED, .delivered = message };
+
+	step(harness, &input);
+	harness_run(harness);
+}
+
+static bool deliver_one(struct harness *harness)
+{
+	struct group_message message;
+	struct input input = { .type = INPUT_DELIVERED, .delivered = &message };
+
+	if (harness->first_message == harness->next_message)
+		return false;
+	message = harness->messages[harness->first_message++ % HARNESS_JOBS_MAX];
+	step(harness, &input);
+	return true;
+}
+
+bool harness_deliver_next(struct harness *harness)
+{
+	bool delivered = deliver_one(harness);
+
+	harness_run(harness);
+	return delivered;
+}
+
+static bool job_one(struct harness *harness)
+{
+	while (harness->first_job != harness->next_job &&
+	       !harness->jobs[harness->first_job % HARNESS_JOBS_MAX].used)
+		harness->first_job++;
+	for (uint32_t i = harness->first_job; i != harness->next_job; i++) {
+		struct harness_job *job = &harness->jobs[i % HARNESS_JOBS_MAX];
+		struct input input = { 0 };
+
+		if (!job->used || harness->keep[job->effect.type])
+			continue;
+		answer_of(harness, job, harness->status[job->effect.type], &input);
+		step(harness, &input);
+		return true;
+	}
+	return false;
+}
+
+void harness_run(struct harness *harness)
+{
+	if (harness->running)
+		return;
+	harness->running = true;
+	for (uint32_t steps = 0; !harness->spun; steps++) {
+		if (steps == HARNESS_STEPS_MAX)
+			harness->spun = true;
+		if (!harness->keep_messages && deliver_one(harness))
+			continue;
+		if (!job_one(harness))
+			break;
+	}
+	harness->running = false;
+}
+
+void harness_input(struct harness *harness, struct input *input)
+{
+	step(harness, input);
+	harness_run(harness);
+}
+
+void harness_advance(struct harness *harness, uint64_t ms)
+{
+	uint64_t end_ms = harness->now_ms + ms;
+	uint32_t at_once = 0;
+
+	while (harness->timer_ms <= end_ms && !harness->spun) {
+		struct input input = { .type = INPUT_TIME };
+
+		if (harness->timer_ms > harness->now_ms)
+			at_once = 0;
+		else if (++at_once > HARNESS_STEPS_MAX)
+			harness->spun = true;
+		if (harness->timer_ms > harness->now_ms)
+			harness->now_ms = harness->timer_ms;
+		harness->timer_ms = UINT64_MAX;
+		harness_input(harness, &input);
+	}
+	harness->now_ms = end_ms;
+}
+
+/* ---- requests ---- */
+
+static void remember_memory(struct harness *harness, void *memory)
+{
+	uint32_t i = 0;
+
+	while (i < HARNESS_LOGS_MAX && harness->memories[i] != NULL)
+		i++;
+	assert(i < HARNESS_LOGS_MAX);
+	harness->memories[i] = memory;
+}
+
+uint32_t harness_memory_count(const struct harness *harness)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < HARNESS_LOGS_MAX; i++)
+		count += harness->memories[i] != NULL;
+	return count;
+}
+
+uint32_t harness_ask_request(struct harness *harness, const struct request *request)
+{
+	struct request numbered = *request;
+	struct input input = { .type = INPUT_REQUEST };
+	size_t bytes;
+
+	numbered.seq = ++harness->seq;
+	numbered.version = REQUEST_VERSION_MAX;
+	if (numbered.uuid[0] == '\0')
+		strcpy(numbered.uuid, harness->uuid);
+	bytes = (core_ctr_memory_bytes(harness->core, &numbered) + 63) & ~(size_t)63;
+	input.request.request = &numbered;
+	if (bytes > 0) {
+		input.request.memory = aligned_alloc(64, bytes);
+		assert(input.request.memory != NULL);
+		memset(input.request.memory, 0, bytes);
+		remember_memory(harness, input.request.memory);
+	}
+	harness_input(harness, &input);
+	return numbered.seq;
+}
+
+uint32_t harness_ctr(struct harness *harness, uint64_t luid, const char *constructor)
+{
+	struct request request = { .type = REQUEST_CTR, .luid = luid };
+
+	strcpy(request.constructor, constructor);
+	return harness_ask_request(harness, &request);
+}
+
+uint32_t harness_ask(struct harness *harness, enum request_type type, uint64_t luid)
+{
+	struct request request = { .type = type, .luid = luid };
+
+	return harness_ask_request(harness, &request);
+}
+
+uint32_t harness_ask_region(struct harness *harness, enum request_type type, uint64_t luid,
+			    uint64_t region)
+{
+	struct request request = {
+		.type = type, .luid = luid, .region_count = 1, .regions = { region }
+	};
+
+	return harness_ask_request(harness, &request);
+}
+
+const struct answer *harness_answer(const struct harness *harness, uint32_t seq)
+{
+	const struct answer *found = NULL;
+
+	for (uint32_t i = 0; i < harness->answer_count; i++) {
+		if (harness->answers[i].seq != seq)
+			continue;
+		assert(found == NULL); /* each request is answered once */
+		found = &harness->answers[i];
+	}
+	return found;
+}
+
+bool harness_answered(const struct harness *harness, uint32_t seq, int error)
+{
+	const struct answer *answer = harness_answer(harness, seq);
+
+	return answer != NULL && answer->error == error;
+}
+
+uint64_t harness_number(const struct harness *harness, uint32_t seq)
+{
+	const struct answer *answer = harness_answer(harness, seq);
+	uint64_t number;
+
+	assert(answer != NULL && answer->error == 0 && answer->payload_bytes >= sizeof(number));
+	memcpy(&number, answer->payload, sizeof(number));
+	return number;
+}
+
+void harness_open(struct harness *harness, uint64_t luid)
+{
+	(void)harness_ctr(harness, luid, HARNESS_DISK);
+	(void)harness_ask(harness, REQUEST_RESUME, luid);
+}
+
+void harness_suspend(struct harness *harness, uint64_t luid)
+{
+	(void)harness_ask(harness, REQUEST_PRESUSPEND, luid);
+	(void)harness_ask(harness, REQUEST_POSTSUSPEND, luid);
+}
+
+void harness_destroy(struct harness *harness, uint64_t luid)
+{
+	harness_suspend(harness, luid);
+	(void)harness_ask(harness, REQUEST_DTR, luid);
+}
+
+uint32_t harness_write(struct harness *harness, uint64_t luid, uint64_t region)
+{
+	(void)harness_ask_region(harness, REQUEST_MARK, luid, region);
+	return harness_ask(harness, REQUEST_FLUSH, luid);
+}
+
+struct core_log_status harness_status(const struct harness *harness)
+{
+	struct core_log_status status = { 0 };
+	int r = core_log_status(harness->core, 0, &status);
+
+	assert(r == 0);
+	return status;
+}
+
+/* ---- the log device ---- */
+
+uint64_t harness_header(const struct harness *harness)
+{
+	struct disk_header header = { 0 };
+	int r = disk_header_decode(harness->disk + DISK_HEADER_OFFSET_BYTES, &header);
+
+	assert(r == 0);
+	return header.nr_regions;
+}
+
+int harness_superblock(const struct harness *harness, struct disk_superblock *ret_superblock)
+{
+	return disk_superblock_decode(harness->disk + DISK_SUPERBLOCK_OFFSET_BYTES, ret_superblock);
+}
+
+static const uint8_t *slot_at(const struct harness *harness, uint32_t slot)
+{
+	struct disk_superblock superblock = { 0 };
+	int r = harness_superblock(harness, &superblock);
+
+	assert(r == 0 && slot < superblock.slot_count);
+	return harness->disk + superblock.slot_offset_bytes + slot * superblock.slot_bytes;
+}
+
+int harness_slot(const struct harness *harness, uint32_t slot, struct disk_slot_header *ret_slot)
+{
+	return disk_slot_header_decode(slot_at(harness, slot), ret_slot);
+}
+
+bool harness_base_bit(const struct harness *harness, uint64_t region)
+{
+	return (harness->disk[DISK_BITMAP_OFFSET_BYTES + region / 8] >> (region % 8)) & 1;
+}
+
+bool harness_slot_bit(const struct harness *harness, uint32_t slot, uint64_t bit)
+{
+	return (slot_at(harness, slot)[DISK_SLOT_HEADER_BYTES + bit / 8] >> (bit % 8)) & 1;
+}
+
+bool harness_disk_clean(const struct harness *harness, uint64_t region)
+{
+	struct disk_superblock superblock = { 0 };
+	struct disk_slot_header slot;
+
+	if (harness_header(harness) != 0)
+		return region < harness_header(harness) && harness_base_bit(harness, region);
+	if (harness_superblock(harness, &superblock) < 0 || superblock.state != DISK_IN_USE)
+		return false;
+	for (uint32_t i = 0; i < superblock.slot_count; i++)
+		if (harness_slot(harness, i, &slot) == 0 && slot.state == DISK_SLOT_USED &&
+		    slot.generation == superblock.generation &&
+		    harness_slot_bit(harness, i, region >> superblock.granularity))
+			return false;
+	return harness_base_bit(harness, region);
+}
+
+void harness_put_kernel_log(struct harness *harness, uint64_t nr_regions, uint64_t clean)
+{
+	struct disk_header header = { .nr_regions = nr_regions };
+
+	memset(harness->disk, 0, harness->disk_bytes);
+	disk_header_encode(&header, harness->disk);
+	for (uint64_t r = 0; r < clean; r++)
+		harness->disk[DISK_BITMAP_OFFSET_BYTES + r / 8] |= (uint8_t)(1u << (r % 8));
+}
