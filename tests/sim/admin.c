@@ -44,8 +44,8 @@ static bool needs_reload(const struct dmdev *dev)
 
 	struct core_view view;
 
-	/* `dmsetup status` shows a log that is not open as D */
-	if (view_of_mirror(dev->node, dev->mirror, &view) && !view.open && view.failed)
+	/* `dmsetup status` shows a log that could not be opened as D */
+	if (view_of_mirror(dev->node, dev->mirror, &view) && view.failed)
 		return true;
 	if (table->log_failure || table->flush_failure || dev->unknown_past ||
 	    table->holds.head != NULL)
@@ -89,6 +89,7 @@ static void replace_legs(struct sim *sim, struct mirror *mirror)
 	for (uint32_t i = 0; i < mirror->leg_count; i++)
 		while (mirror->legs[i].suspect || mirror->legs[i].dead)
 			replace_leg(sim, mirror, i);
+	mirror->swallowed = false;
 }
 
 static void next_as_now(struct dmdev *dev)

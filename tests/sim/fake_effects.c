@@ -214,7 +214,8 @@ static void letters_done(struct sim *sim, struct node *node, const struct helper
 	} else {
 		input.legs.leg_count = live->mirror->leg_count;
 		for (uint32_t i = 0; i < input.legs.leg_count; i++)
-			input.legs.letters[i] = raid1_letter(live, i);
+			live->letters_told |= (input.legs.letters[i] = raid1_letter(live, i)) !=
+					      'A';
 		if (type == INPUT_LEGS_OPENED)
 			node->daemon.tables[helper->id].live = live;
 	}

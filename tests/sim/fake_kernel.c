@@ -244,6 +244,7 @@ void kernel_tick(struct sim *sim, struct node *node)
 				NOTE(sim, "resend", thread->seq, 0,
 				     "node %u: %s seq %u timed out, sent again", node->index,
 				     thread->name, thread->seq);
+				resend_check(sim, thread);
 				kernel_send(sim, thread);
 			}
 		}

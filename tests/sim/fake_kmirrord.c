@@ -110,7 +110,7 @@ static enum worker_step sync_count_answer(struct sim *sim, struct table *table)
 	if (count == table->geometry.region_count) {
 		raid1_event(sim, table->dev);
 		table->in_sync = true;
-		raid1_reset_flags(table);
+		raid1_reset_flags(sim, table);
 	}
 	return WORKER_READS;
 }

@@ -82,7 +82,6 @@ void raid1_fail_leg(struct sim *sim, struct table *table, uint32_t leg, enum leg
 	table->leg_failure = true;
 	table->primary_failed |= leg == 0;
 	table->leg_errors[leg]++;
-	table->node->legs_have_failed = true;
 	if ((table->leg_error_types[leg] & bit) != 0)
 		return;
 	table->leg_error_types[leg] |= bit;
@@ -115,9 +114,18 @@ char raid1_letter(const struct table *table, uint32_t leg)
 					       'U';
 }
 
-/* reset_ms_flags() */
-void raid1_reset_flags(struct table *table)
+/* reset_ms_flags(): a mirror that has been in sync calls it soon after an empty flush has failed, since the log is
+ * not told of that and still says that all is in sync.  If nobody has read the letters before, nobody can know that a
+ * leg has lost what its cache held: what differs then is the kernel's doing. */
+void raid1_reset_flags(struct sim *sim, struct table *table)
 {
+	for (uint32_t i = 0; i < table->mirror->leg_count; i++) {
+		if (table->leg_errors[i] == 0 || !table->mirror->legs[i].suspect ||
+		    table->letters_told)
+			continue;
+		table->mirror->swallowed = true;
+		sim->counts.swallowed++;
+	}
 	table->leg_failure = false;
 	for (uint32_t i = 0; i < SIM_LEGS_MAX; i++) {
 		table->leg_errors[i] = 0;

@@ -87,7 +87,6 @@ void node_start(struct sim *sim, struct node *node)
 	node->seq = rng_below(&sim->rng, 1000);
 	node->remote_limit_ms = 0;
 	node->served = 0;
-	node->legs_have_failed = false;
 	node->daemon.incarnation = 0;
 	for (uint32_t i = 0; i < sim->mirror_count; i++) {
 		struct dmdev *dev = &node->devs[i];

@@ -150,11 +150,11 @@ static void report(const struct totals *totals, double seconds)
 	       " EIO, %" PRIu64 " copies (%" PRIu64 " voided), %" PRIu64 " reloads, %" PRIu64
 	       " takeovers; %" PRIu64 " node and %" PRIu64 " daemon crashes, %" PRIu64
 	       " log device errors, %" PRIu64 " leg faults, %" PRIu64 " caches lost, %" PRIu64
-	       " old reads excused\n",
+	       " old reads excused, %" PRIu64 " flush errors eaten by the kernel\n",
 	       counts->requests, counts->writes, counts->reads, counts->eio, counts->copies,
 	       counts->copied_voided, counts->reloads, counts->takeovers, counts->node_crashes,
 	       counts->daemon_crashes, counts->disk_errors, counts->legs_failed, counts->cache_lost,
-	       counts->stale_excused);
+	       counts->stale_excused, counts->swallowed);
 }
 
 int main(int argc, char **argv)

@@ -105,7 +105,7 @@ static void check_word(struct sim *sim, struct mirror *mirror, uint64_t word)
 	if (mirror->truth == TRUTH_CORE) {
 		if (clean->differ[word] != 0)
 			check_core_region(sim, mirror, word);
-	} else if (bad != 0) {
+	} else if (bad != 0 && !mirror->swallowed) {
 		violate_clean(sim, mirror, word * 64 + (uint64_t)__builtin_ctzll(bad));
 	}
 }
@@ -133,7 +133,7 @@ static void check_other_geometry(struct sim *sim, struct mirror *mirror,
 				 const struct disk_outcome *outcome)
 {
 	for (uint64_t region = 0; region < outcome->geometry.region_count; region++)
-		if (bit_get(outcome->clean, region) &&
+		if (bit_get(outcome->clean, region) && !mirror->swallowed &&
 		    (region + 1) * outcome->geometry.region_cells <= mirror->cells_max &&
 		    region_differs(mirror, &outcome->geometry, region))
 			violate(sim, "1",

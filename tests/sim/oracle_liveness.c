@@ -20,6 +20,15 @@ static void check_thread(struct sim *sim, const struct kthread *thread)
 			sim->now_ms - thread->asked_ms);
 }
 
+/* No answer for 15 s stalls the mirror: where nothing is lost and nothing is slow it must not come up. */
+void resend_check(struct sim *sim, const struct kthread *thread)
+{
+	if (!sim->profile.punctual)
+		return;
+	violate(sim, "5", "no answer to %s seq %u of %s for 15 s",
+		request_type_name(thread->request.type), thread->seq, thread->name);
+}
+
 void liveness_check(struct sim *sim, struct node *node)
 {
 	if (sim->phase == PHASE_RUN)

@@ -31,6 +31,13 @@ static void choose_config(struct sim *sim, struct core_config *config)
 	config->takeover_delay_ms = 0;
 }
 
+static void no_faults_but_the_cut(struct profile *profile)
+{
+	profile->weight_node_crash = profile->weight_daemon_crash = 0;
+	profile->weight_disk = profile->weight_leg = 0;
+	profile->disk_error_one_in = profile->lost_request_one_in = 0;
+}
+
 static void choose_faults(struct sim *sim, struct profile *profile)
 {
 	const struct options *options = sim->options;
@@ -48,11 +55,11 @@ static void choose_faults(struct sim *sim, struct profile *profile)
 	profile->destage_one_in = PICK(rng, 0, 2, 20);
 	profile->fd_store = rng_one_in(rng, 2);
 	profile->log_types_change = rng_one_in(rng, 4);
-	if (options->cut_at == 0)
-		return;
-	profile->weight_node_crash = profile->weight_daemon_crash = 0;
-	profile->weight_disk = profile->weight_leg = 0;
-	profile->disk_error_one_in = profile->lost_request_one_in = 0;
+	if (options->cut_at != 0)
+		no_faults_but_the_cut(profile);
+	profile->punctual = profile->disk_error_one_in == 0 && profile->lost_request_one_in == 0 &&
+			    profile->weight_disk == 0 && profile->weight_daemon_crash == 0 &&
+			    (profile->slow_io_one_in == 0 || profile->slow_io_ms <= 50);
 }
 
 void profile_choose(struct sim *sim)

@@ -27,7 +27,7 @@
 #define DISK_WRITES_MAX (2 * CORE_IO_MAX)
 #define SOCKET_MAX 128
 #define GROUP_MAX 1024
-#define CLAIMS_MAX 64
+#define CLAIMS_MAX 2048
 #define COPIES_MAX 64
 #define BIO_CELLS_MAX 4
 #define TABLES_MAX 4 /* luids of one dm device alive at once */
@@ -215,7 +215,9 @@ struct mirror {
 	/* per cell: leg writes and copies under way (oracle 3) */
 	uint16_t *cell_writes;
 	uint16_t *cell_copies;
-	uint64_t *may_copy;              /* bit r: not clean at the last cut or since */
+	bool swallowed;      /* see raid1_reset_flags() */
+	uint64_t cleaner_ms; /* since when the log device is cleaner than the state, or 0 */
+	uint64_t *may_copy;  /* bit r: not clean at the last cut or since */
 	struct copy *copies[COPIES_MAX]; /* under way */
 	uint32_t copy_count;
 	/* writes acknowledged since the last flush of the application, oldest first */
@@ -312,6 +314,7 @@ struct table {
 	struct bio_list reads, writes, failures, holds;
 	bool in_sync, log_failure, leg_failure, suspend;
 	bool primary_failed; /* leg 0, ever */
+	bool letters_told;   /* the daemon has read a letter other than A */
 	uint32_t default_leg;
 	uint32_t leg_errors[SIM_LEGS_MAX];
 	uint8_t leg_error_types[SIM_LEGS_MAX];
@@ -418,10 +421,9 @@ struct node {
 	uint32_t socket_head, socket_count;
 	struct dmdev devs[SIM_MIRRORS_MAX];
 	struct daemon_process daemon;
-	uint32_t delivered;    /* messages of the group */
-	uint64_t fault_ms;     /* when something last happened that excuses a late answer */
-	uint64_t served;       /* when a daemon of this boot last died, or 0 */
-	bool legs_have_failed; /* in this boot */
+	uint32_t delivered; /* messages of the group */
+	uint64_t fault_ms;  /* when something last happened that excuses a late answer */
+	uint64_t served;    /* when a daemon of this boot last died, or 0 */
 };
 
 /* ---- the group ---- */
@@ -449,6 +451,7 @@ struct profile {
 	uint32_t slow_io_one_in, slow_io_ms;
 	uint32_t disk_error_one_in, lost_request_one_in, destage_one_in;
 	bool fd_store;
+	bool punctual; /* nothing is lost or slow: no answer may take 15 s */
 	bool log_types_change;
 	struct core_config config;
 };
@@ -463,7 +466,8 @@ struct options {
 struct counts {
 	uint64_t events, requests, copies, copied_voided, node_crashes, daemon_crashes, reads,
 		writes;
-	uint64_t stale_excused, reloads, takeovers, legs_failed, disk_errors, cache_lost, eio;
+	uint64_t stale_excused, swallowed, reloads, takeovers, legs_failed, disk_errors, cache_lost,
+		eio;
 };
 
 enum phase { PHASE_RUN, PHASE_SETTLE, PHASE_CLOSE };

@@ -144,7 +144,7 @@ void raid1_write_done(struct sim *sim, struct bio *bio);
 void raid1_read(struct sim *sim, struct table *table, struct bio *bio, int leg);
 void raid1_read_done(struct sim *sim, struct bio *bio, bool failed, const uint32_t *versions);
 void raid1_hold(struct sim *sim, struct table *table, struct bio *bio);
-void raid1_reset_flags(struct table *table);
+void raid1_reset_flags(struct sim *sim, struct table *table);
 void raid1_end(struct sim *sim, struct bio *bio, int error);
 char raid1_letter(const struct table *table, uint32_t leg);
 void raid1_event(struct sim *sim, struct dmdev *dev);
@@ -249,6 +249,7 @@ void read_check(struct sim *sim, const struct bio *bio, const uint32_t *versions
 /* 5 */
 void answer_check(struct sim *sim, struct kthread *thread, struct table *table,
 		  enum request_type type, const struct answer *answer);
+void resend_check(struct sim *sim, const struct kthread *thread);
 void liveness_check(struct sim *sim, struct node *node);
 /* True when all is quiet, in sync and equal; violates when the legs are not. */
 bool settle_check(struct sim *sim, char *reason, size_t reason_bytes);
