@@ -2,6 +2,7 @@
 /* dmclogd: starts, serves until it is told to end, and ends in the reverse order. */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +26,11 @@
 /* The write-back path of the machine leads through this process: it must not be paged out or killed for memory. */
 static void protect(void)
 {
-	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	int fd;
+
+	/* One heap for all threads: each further one would be 64 MiB of locked address space. */
+	(void)mallopt(M_ARENA_MAX, 1);
+	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
 	if (fd < 0 || write(fd, "-1000\n", 6) != 6)
 		report(LOG_WARNING, NULL, 0, "cannot be exempted from the OOM killer: %s, ignoring",

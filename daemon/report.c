@@ -35,6 +35,11 @@ void report_init(bool debug)
 			fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
+bool report_debug(void)
+{
+	return state.debug;
+}
+
 static void remember(const char *text)
 {
 	struct timespec now;

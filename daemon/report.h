@@ -21,6 +21,9 @@ void report_init(bool debug);
 __attribute__((format(printf, 4, 5))) void report(int priority, const char *uuid, uint64_t luid,
 						  const char *format, ...);
 
+/* Are debug lines wanted?  Asked before a line is put together on the way of every request. */
+bool report_debug(void);
+
 /* Words an event of the core. */
 void report_event(const struct effect_event *event);
 

@@ -93,6 +93,9 @@ static void send_answer(struct service *service, const struct answer *answer)
 
 	if (r == -EAGAIN || r == -ENOBUFS)
 		r = connector_send(service->connector, answer);
+	if (report_debug())
+		report(LOG_DEBUG, NULL, answer->luid, "answer %u %s: %d, %u bytes", answer->seq,
+		       request_type_name(answer->type), answer->error, answer->payload_bytes);
 	if (r < 0)
 		report(LOG_WARNING, NULL, answer->luid,
 		       "answer to %s (seq %u) could not be sent (%s): the kernel asks again in 15 s",
@@ -186,6 +189,11 @@ static void take_request(struct service *service, const struct request *request)
 	size_t bytes = core_ctr_memory_bytes(service->core, request);
 
 	check_seq(service, request->seq);
+	if (report_debug())
+		report(LOG_DEBUG, request->uuid, request->luid,
+		       "request %u %s, %u regions, first %llu", request->seq,
+		       request_type_name(request->type), request->region_count,
+		       (unsigned long long)request->regions[0]);
 	input.request.request = request;
 	if (bytes > 0) {
 		bytes = (bytes + 63) & ~(size_t)63;

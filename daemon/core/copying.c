@@ -50,8 +50,8 @@ bool copying_allowed(struct core *core, struct log *log)
 	    log->opening.failed || log->everything_held || log->unknown_luid != 0 || log->losing)
 		return false;
 	table = &core->tables[log->live];
-	return table->phase == TABLE_LIVE && table->legs == LEGS_OPEN && !health_failed(table) &&
-	       !replicated_legs_failed(log);
+	return table->phase == TABLE_LIVE && !table->suspect && table->legs == LEGS_OPEN &&
+	       !health_failed(table) && !replicated_legs_failed(log);
 }
 
 /* ---- claiming ---- */

@@ -123,14 +123,11 @@ void log_wake_at(struct log *log, uint64_t when_ms)
 		log->deadline_ms = when_ms;
 }
 
-void log_pump(struct core *core, struct log *log)
+/* Every part once.  What a part makes possible for one before it needs another round: see log->again. */
+static void pump_round(struct core *core, struct log *log)
 {
-	uint32_t index = log->index;
-
 	log->deadline_ms = UINT64_MAX;
 	opening_pump(core, log);
-	if (log->live != NO_INDEX)
-		legs_pump(core, &core->tables[log->live]);
 	hold_lose_pump(core, log);
 	copying_pump(core, log);
 	touch_pump(core, log);
@@ -140,8 +137,17 @@ void log_pump(struct core *core, struct log *log)
 	device_pump(core, log);
 	if (log->live != NO_INDEX)
 		legs_pump(core, &core->tables[log->live]);
-	lifecycle_pump(core, log); /* may free the log */
-	assert(core->logs[index] == NULL || core->logs[index] == log);
+}
+
+void log_pump(struct core *core, struct log *log)
+{
+	uint32_t index = log->index;
+
+	do {
+		log->again = false;
+		pump_round(core, log);
+		lifecycle_pump(core, log); /* may free the log */
+	} while (core->logs[index] == log && log->again);
 }
 
 /* The kernel asks something of a table that does not exist: with -ESRCH it builds the log again. */
@@ -321,7 +327,7 @@ void core_step(struct core *core, const struct input *input)
 	log = step_input(core, input);
 	if (log != NULL)
 		log_pump(core, log);
-	if (core->pump_all) {
+	while (core->pump_all) {
 		core->pump_all = false;
 		pump_due(core, true);
 	}

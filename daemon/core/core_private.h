@@ -105,7 +105,9 @@ struct table {
 	bool resumed_once;
 	bool join_sent;
 	bool leave_sent;
-	bool deleting; /* DTR came */
+	bool deleting;   /* DTR came */
+	bool suspect;    /* resumed by what may be an echo: see lifecycle.c */
+	uint32_t echoes; /* RESUMEs still to come from the kernel's reconnect loop */
 	enum table_phase phase;
 	uint32_t log;
 	uint64_t luid;
@@ -246,6 +248,7 @@ struct log {
 	uint32_t tables; /* that refer to it */
 	uint32_t live;   /* the table of this node that is resumed, or NO_INDEX */
 	uint64_t deadline_ms;
+	bool again;            /* a table changed its phase: the pump goes round once more */
 	uint64_t active_ms;    /* last request of the kernel that has to do with I/O */
 	uint64_t reporter;     /* luid that reported the regions in `reported` */
 	uint64_t unknown_luid; /* luid with an unknown past: nothing is copied while it exists */

@@ -129,6 +129,8 @@ void lifecycle_ctr(struct core *core, const struct request *request, void *memor
 		table->waiting[REQUEST_CTR] = (struct waiting){ .active = true,
 								.seq = request->seq,
 								.version = request->version };
+		if (table->phase != TABLE_NEW)
+			table->echoes++;
 		release_memory(core, memory);
 		return;
 	}
@@ -158,6 +160,23 @@ void lifecycle_ctr(struct core *core, const struct request *request, void *memor
 	build_table(core, log, request, &constructor);
 }
 
+/*
+ * A thread of the kernel that found no listener sends CTR and RESUME before its request, whenever it gets to run: its
+ * RESUME may come after another thread's POSTSUSPEND.  Such an echo must not bring a suspended table back to life:
+ * it counts as live only for what is safe, until a request about I/O comes.
+ */
+static void resume(struct table *table)
+{
+	bool echo = table->echoes > 0;
+
+	if (echo)
+		table->echoes--;
+	if (table->phase == TABLE_PRESUSPENDED && !echo)
+		table->phase = TABLE_LIVE;
+	else if (table->phase == TABLE_READY)
+		table->suspect = echo;
+}
+
 void lifecycle_request(struct core *core, struct table *table, const struct request *request)
 {
 	switch (request->type) {
@@ -169,8 +188,10 @@ void lifecycle_request(struct core *core, struct table *table, const struct requ
 			table->phase = TABLE_PRESUSPENDED;
 		answer_waiting(core, table, REQUEST_PRESUSPEND, 0, NULL, 0);
 		break;
-	case REQUEST_POSTSUSPEND:
 	case REQUEST_RESUME:
+		resume(table);
+		break;
+	case REQUEST_POSTSUSPEND:
 		break; /* lifecycle_pump() sees that it waits */
 	default:
 		assert(0);
@@ -202,11 +223,33 @@ static void emit_device(struct core *core, enum effect_type type, const struct l
 	emit(core, &effect);
 }
 
+/* Can the log live on its device?  Returns 0, or negative errno and why in `text`. */
+static int check_device(struct core *core, struct log *log, char *text, size_t text_bytes)
+{
+	uint64_t needed_bytes = 0;
+
+	if (log->block_bytes < 512 || log->block_bytes > DISK_SLOT_ALIGN_BYTES) {
+		(void)snprintf(text, text_bytes,
+			       "log device %u:%u has blocks of %u bytes; 512 to 4096 are supported",
+			       log->name.log_major, log->name.log_minor, log->block_bytes);
+		return -ENOTSUP;
+	}
+	if (disk_layout_compute(log->region_count, core->config.slot_count, log->device_bytes,
+				&log->layout, &needed_bytes) < 0) {
+		(void)snprintf(text, text_bytes,
+			       "log device %u:%u has %llu bytes, this mirror needs %llu",
+			       log->name.log_major, log->name.log_minor,
+			       (unsigned long long)log->device_bytes,
+			       (unsigned long long)needed_bytes);
+		return -ENOSPC;
+	}
+	return 0;
+}
+
 void lifecycle_device_opened(struct core *core, const struct input_device_opened *device)
 {
 	struct log *log = core->logs[device->log];
 	struct effect_event event = { .event = EVENT_CTR_REFUSED, .status = device->status };
-	uint64_t needed_bytes = 0;
 	char text[160];
 
 	assert(log != NULL && log->device == DEVICE_OPENING);
@@ -214,22 +257,11 @@ void lifecycle_device_opened(struct core *core, const struct input_device_opened
 	log->device_bytes = device->device_bytes;
 	log->block_bytes = device->block_bytes;
 	memcpy(log->opening.random_id, device->random_id, DISK_ID_BYTES);
-	if (device->status < 0)
+	if (device->status == 0)
+		event.status = check_device(core, log, text, sizeof(text));
+	else
 		(void)snprintf(text, sizeof(text), "log device %u:%u cannot be opened",
 			       log->name.log_major, log->name.log_minor);
-	else if (device->block_bytes < 512 || device->block_bytes > DISK_SLOT_ALIGN_BYTES)
-		event.status = -ENOTSUP,
-		(void)snprintf(text, sizeof(text),
-			       "log device %u:%u has blocks of %u bytes; 512 to 4096 are supported",
-			       log->name.log_major, log->name.log_minor, device->block_bytes);
-	else if (disk_layout_compute(log->region_count, core->config.slot_count,
-				     device->device_bytes, &log->layout, &needed_bytes) < 0)
-		event.status = -ENOSPC,
-		(void)snprintf(text, sizeof(text),
-			       "log device %u:%u has %llu bytes, this mirror needs %llu",
-			       log->name.log_major, log->name.log_minor,
-			       (unsigned long long)device->device_bytes,
-			       (unsigned long long)needed_bytes);
 	if (event.status == 0)
 		return;
 	event.text = text;
@@ -260,12 +292,12 @@ static bool same_device(const struct log *a, const struct log *b)
 
 /* The table of this node that stands in the way of a RESUME: same uuid or same log device, and not
  * suspended. */
-static const struct table *rival(struct core *core, const struct table *table)
+static struct table *rival(struct core *core, const struct table *table)
 {
 	const struct log *log = table_log(core, table);
 
 	for (uint32_t i = 0; i < core->tables_end; i++) {
-		const struct table *other = &core->tables[i];
+		struct table *other = &core->tables[i];
 		const struct log *its;
 
 		if (!other->used || other == table || other->conflict ||
@@ -279,10 +311,24 @@ static const struct table *rival(struct core *core, const struct table *table)
 	return NULL;
 }
 
+static void begin_leaving(struct core *core, struct table *table)
+{
+	struct log *log = table_log(core, table);
+
+	if (table->conflict) {
+		table->conflict = false;
+		table->phase = TABLE_READY;
+		return;
+	}
+	table->phase = TABLE_LEAVING;
+	log->again = true;
+	closing_begin(core, log, table_index(core, table));
+}
+
 static void join(struct core *core, struct table *table)
 {
 	struct log *log = table_log(core, table);
-	const struct table *other = rival(core, table);
+	struct table *other = rival(core, table);
 	struct group_message message = { .type = MESSAGE_JOIN, .luid = table->luid };
 	struct effect_event event = {
 		.event = EVENT_CONFLICT,
@@ -290,6 +336,11 @@ static void join(struct core *core, struct table *table)
 		.text = "another table with this uuid or log device is in use"
 	};
 
+	if (other != NULL && other->suspect && other->phase == TABLE_LIVE) {
+		begin_leaving(core, other); /* it was an echo: the kernel has suspended it */
+		core->pump_all = true;
+		return;
+	}
 	if (other != NULL && (other->phase == TABLE_LIVE || other->phase == TABLE_PRESUSPENDED) &&
 	    !other->deleting) {
 		table->conflict = true;
@@ -318,19 +369,6 @@ void table_live(struct core *core, struct table *table)
 	answer_waiting(core, table, REQUEST_RESUME, 0, NULL, 0);
 }
 
-static void begin_leaving(struct core *core, struct table *table)
-{
-	struct log *log = table_log(core, table);
-
-	if (table->conflict) {
-		table->conflict = false;
-		table->phase = TABLE_READY;
-		return;
-	}
-	table->phase = TABLE_LEAVING;
-	closing_begin(core, log, table_index(core, table));
-}
-
 /* Opens and closes the log device as the tables need it. */
 static void device_lifecycle(struct core *core, struct log *log, bool wanted)
 {
@@ -355,9 +393,7 @@ static void table_pump(struct core *core, struct log *log, struct table *table)
 	if (table->waiting[REQUEST_RESUME].active) {
 		if (table->phase == TABLE_READY && !table->deleting)
 			table->phase = TABLE_JOINING;
-		else if (table->phase == TABLE_PRESUSPENDED)
-			table->phase = TABLE_LIVE;
-		if (table->phase == TABLE_LIVE)
+		if (table->phase == TABLE_LIVE || table->phase == TABLE_PRESUSPENDED)
 			answer_waiting(core, table, REQUEST_RESUME, 0, NULL, 0);
 	}
 	if (table->phase == TABLE_JOINING && !table->join_sent) {

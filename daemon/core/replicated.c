@@ -131,12 +131,14 @@ static void deliver_lost(struct core *core, struct log *log, const struct group_
 {
 	struct effect_event event = { .event = EVENT_REGION_LOST, .luid = message->luid };
 	struct table *table;
+	bool news = false;
 
 	if (log->phase != LOG_OPEN)
 		return;
 	for (uint32_t i = 0; i < message->region_count; i++) {
 		if (message->regions[i] >= log->region_count)
 			continue;
+		news = news || !bitmap_test(&log->replicated.reported, message->regions[i]);
 		lose(log, message->regions[i], message->reported);
 	}
 	log->copier.announced = false;
@@ -148,7 +150,8 @@ static void deliver_lost(struct core *core, struct log *log, const struct group_
 	}
 	log->reporter = message->luid;
 	event.region = message->regions[0];
-	emit_event(core, log, &event);
+	if (news)
+		emit_event(core, log, &event);
 	table = table_find(core, log->name.uuid, message->luid);
 	if (table != NULL)
 		answer_waiting(core, table, REQUEST_SET_REGION_SYNC, 0, NULL, 0);

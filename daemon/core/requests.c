@@ -77,6 +77,7 @@ static void mark_or_clear(struct core *core, struct table *table, struct log *lo
 		return;
 	}
 	log->active_ms = core->now_ms;
+	table->suspect = false;
 	/* Only the resumed table's kernel can write; a rival's FLUSH fails instead. */
 	for (uint32_t i = 0; i < request->region_count && is_live(core, table, log); i++) {
 		if (request->type == REQUEST_CLEAR)
@@ -110,6 +111,7 @@ static void in_sync(struct core *core, struct table *table, struct log *log,
 {
 	uint64_t region = request->regions[0];
 
+	table->suspect = false; /* a suspended table reads nothing */
 	/* An error would count as "not in sync": a number that is wrong is told 1 (G25). */
 	if (region >= log->region_count || table->conflict ||
 	    !bitmap_test(&log->replicated.out, region) ||
