@@ -211,6 +211,7 @@ static void letters_done(struct sim *sim, struct node *node, const struct helper
 		input.legs.status = -ENODEV;
 	} else if (rng_one_in(&sim->rng, sim->profile.disk_error_one_in)) {
 		input.legs.status = -EIO;
+		sim->counts.legs_failed++;
 	} else {
 		input.legs.leg_count = live->mirror->leg_count;
 		for (uint32_t i = 0; i < input.legs.leg_count; i++)

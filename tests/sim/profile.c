@@ -27,7 +27,7 @@ static void choose_config(struct sim *sim, struct core_config *config)
 	config->idle_ms = PICK(rng, 10, 100, 1000, 5000);
 	config->slot_count = PICK(rng, 1, 2, 4, 32);
 	config->copies_in_flight = PICK(rng, 1, 2, 4, 8);
-	config->resync_bytes_per_second = PICK(rng, 0, 0, 0, 1u << 20);
+	config->resync_bytes_per_second = PICK(rng, 0, 0, 0, RESYNC_BYTES_PER_SECOND_MIN);
 	config->takeover_delay_ms = 0;
 }
 

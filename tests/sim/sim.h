@@ -34,7 +34,8 @@
 /* Contents that nobody wrote: below FIRST_VERSION, and leg i has SCRAMBLED + i. */
 #define SCRAMBLED 1
 #define FIRST_VERSION 16
-#define KERNEL_RESEND_MS 15000   /* DM_ULOG_RETRY_TIMEOUT of dm-log-userspace-transfer.c */
+#define KERNEL_RESEND_MS 15000 /* DM_ULOG_RETRY_TIMEOUT of dm-log-userspace-transfer.c */
+#define RESYNC_BYTES_PER_SECOND_MIN (1u << 20)
 #define KERNEL_RECONNECT_MS 2000 /* userspace_do_request */
 
 struct sim;
