@@ -132,7 +132,7 @@ static void next_geometry(struct sim *sim, struct dmdev *dev)
 		break;
 	default:
 		if (log_knows_region_size(mirror))
-			region_sectors = CELL_SECTORS << rng_below(&sim->rng, 4);
+			region_sectors = (uint32_t)CELL_SECTORS << rng_below(&sim->rng, 4);
 		break;
 	}
 	geometry_set(&dev->next_geometry, (uint64_t)cells * CELL_SECTORS, region_sectors);

@@ -172,6 +172,87 @@ static void report(const struct totals *totals, double seconds)
 	       counts->stale_excused, counts->swallowed);
 }
 
+struct command {
+	struct options options;
+	bool cuts, twice;
+};
+
+/* Returns 0 to go on, or one more than the exit status. */
+static int choose_plant(const char *name)
+{
+	if (strcmp(name, "list") == 0) {
+		plant_list();
+		return 1;
+	}
+	dmclogd_plant = plant_find(name);
+	if (dmclogd_plant >= 0)
+		return 0;
+	fprintf(stderr, "dmclog-sim: no plant \"%s\"\n", name);
+	return 3;
+}
+
+static int take_option(struct command *command, int option, const char *value)
+{
+	struct options *options = &command->options;
+
+	switch (option) {
+	case 's':
+		options->seed = strtoull(value, NULL, 0);
+		break;
+	case 'n':
+		options->seeds = strtoull(value, NULL, 0);
+		break;
+	case 'e':
+		options->events = strtoull(value, NULL, 0);
+		break;
+	case 'k':
+		options->nodes = (uint32_t)strtoul(value, NULL, 0);
+		break;
+	case 'c':
+		command->cuts = true;
+		break;
+	case 'd':
+		options->daemon_crashes = false;
+		break;
+	case 'p':
+		return choose_plant(value);
+	case '2':
+		command->twice = true;
+		break;
+	case 't':
+		options->trace = true;
+		break;
+	case 'v':
+		options->verbose = true;
+		break;
+	case 'h':
+		fputs(usage, stdout);
+		return 1;
+	default:
+		fputs(usage, stderr);
+		return 3;
+	}
+	return 0;
+}
+
+static void run(struct command *command, struct totals *totals)
+{
+	struct options *options = &command->options;
+
+	for (uint64_t i = 0; i < options->seeds; i++, options->seed++) {
+		bool failed = false;
+
+		if (command->cuts)
+			failed = seed_run_cuts(options, totals);
+		else if (command->twice)
+			failed = seed_run_twice(options, totals);
+		else
+			(void)seed_run(options, totals, &failed);
+		if (failed && dmclogd_plant > 0 && seed_is_clean(options))
+			break;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option long_options[] = {
@@ -188,79 +269,27 @@ int main(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct options options = {
-		.seed = 1, .seeds = 1, .events = 5000, .nodes = 1, .daemon_crashes = true
-	};
+	struct command command = { .options = { .seed = 1,
+						.seeds = 1,
+						.events = 5000,
+						.nodes = 1,
+						.daemon_crashes = true } };
 	struct totals totals = { 0 };
-	bool cuts = false, twice = false;
 	struct timespec begin, end;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "h", long_options, NULL)) >= 0) {
-		switch (option) {
-		case 's':
-			options.seed = strtoull(optarg, NULL, 0);
-			break;
-		case 'n':
-			options.seeds = strtoull(optarg, NULL, 0);
-			break;
-		case 'e':
-			options.events = strtoull(optarg, NULL, 0);
-			break;
-		case 'k':
-			options.nodes = (uint32_t)strtoul(optarg, NULL, 0);
-			break;
-		case 'c':
-			cuts = true;
-			break;
-		case 'd':
-			options.daemon_crashes = false;
-			break;
-		case 'p':
-			if (strcmp(optarg, "list") == 0) {
-				plant_list();
-				return 0;
-			}
-			dmclogd_plant = plant_find(optarg);
-			if (dmclogd_plant < 0) {
-				fprintf(stderr, "dmclog-sim: no plant \"%s\"\n", optarg);
-				return 2;
-			}
-			break;
-		case '2':
-			twice = true;
-			break;
-		case 't':
-			options.trace = true;
-			break;
-		case 'v':
-			options.verbose = true;
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			return 0;
-		default:
-			fputs(usage, stderr);
-			return 2;
-		}
+		int stop = take_option(&command, option, optarg);
+
+		if (stop > 0)
+			return stop - 1;
 	}
-	if (optind < argc || options.nodes != 1) {
-		fputs(options.nodes != 1 ? "dmclog-sim: one node only, today\n" : usage, stderr);
+	if (optind < argc || command.options.nodes != 1) {
+		fputs(optind < argc ? usage : "dmclog-sim: one node only, today\n", stderr);
 		return 2;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &begin);
-	for (uint64_t i = 0; i < options.seeds; i++, options.seed++) {
-		bool failed = false;
-
-		if (cuts)
-			failed = seed_run_cuts(&options, &totals);
-		else if (twice)
-			failed = seed_run_twice(&options, &totals);
-		else
-			(void)seed_run(&options, &totals, &failed);
-		if (failed && dmclogd_plant > 0 && seed_is_clean(&options))
-			break;
-	}
+	run(&command, &totals);
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	report(&totals,
 	       (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9);

@@ -62,8 +62,10 @@ static const char *dev_unsettled(const struct dmdev *dev, uint64_t *ret_number)
 	*ret_number = dev->outstanding;
 	if (dev->outstanding > 0)
 		return "I/O of the application is outstanding";
-	if (table->work_running || table->work_queued || dev->status.step != 0)
-		return "kmirrord or a status ioctl is at work";
+	if (table->work_running || table->work_queued)
+		return "kmirrord is at work";
+	if (dev->status.step != 0)
+		return "a status ioctl is at work";
 	if (!view_of_mirror(dev->node, dev->mirror, &view) || !view.open || view.failed)
 		return "the core's log is not open";
 	*ret_number = view.out_count;
