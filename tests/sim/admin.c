@@ -42,10 +42,13 @@ static bool needs_reload(const struct dmdev *dev)
 {
 	const struct table *table = dev->active;
 
+	struct core_log_status status;
 	struct core_view view;
 
-	/* `dmsetup status` shows a log that could not be opened as D */
-	if (view_of_mirror(dev->node, dev->mirror, &view) && view.failed)
+	/* the daemon gave an alarm */
+	if (view_of_mirror(dev->node, dev->mirror, &view) &&
+	    (view.failed || (core_log_status(dev->node->daemon.core, view.index, &status) == 0 &&
+			     status.legs_failed)))
 		return true;
 	if (table->log_failure || table->flush_failure || dev->unknown_past ||
 	    table->holds.head != NULL)
@@ -102,8 +105,9 @@ static void next_as_now(struct dmdev *dev)
 	dev->next_sync = SYNC_DEFAULT;
 }
 
-/* Whoever opens the log device can tell that the region size has changed. */
-static bool log_knows_region_size(const struct mirror *mirror)
+/* Whoever opens the log device can tell that the size or the region size has changed: it has been opened since the last
+ * change, or holds nothing. */
+static bool log_knows_geometry(const struct mirror *mirror)
 {
 	struct disk_superblock superblock;
 	struct disk_header header;
@@ -111,6 +115,7 @@ static bool log_knows_region_size(const struct mirror *mirror)
 	return disk_header_decode(mirror->disk->bytes, &header) < 0 ||
 	       (disk_superblock_decode(mirror->disk->bytes + DISK_SUPERBLOCK_OFFSET_BYTES,
 				       &superblock) == 0 &&
+		superblock.region_count == mirror->geometry.region_count &&
 		superblock.region_sectors == mirror->geometry.region_sectors);
 }
 
@@ -119,6 +124,9 @@ static void next_geometry(struct sim *sim, struct dmdev *dev)
 	const struct mirror *mirror = dev->mirror;
 	uint32_t region_sectors = dev->next_geometry.region_sectors;
 	uint32_t cells = dev->next_geometry.cell_count;
+
+	if (mirror->truth == TRUTH_DISK && !log_knows_geometry(mirror))
+		return;
 
 	switch (rng_below(&sim->rng, 3)) {
 	case 0:
@@ -131,8 +139,7 @@ static void next_geometry(struct sim *sim, struct dmdev *dev)
 		cells = rng_between(&sim->rng, (cells + 1) / 2, cells);
 		break;
 	default:
-		if (log_knows_region_size(mirror))
-			region_sectors = (uint32_t)CELL_SECTORS << rng_below(&sim->rng, 4);
+		region_sectors = (uint32_t)CELL_SECTORS << rng_below(&sim->rng, 4);
 		break;
 	}
 	geometry_set(&dev->next_geometry, (uint64_t)cells * CELL_SECTORS, region_sectors);
@@ -160,7 +167,7 @@ static void create(struct sim *sim, struct dmdev *dev)
 		return; /* DTR has not been answered, or the daemon died under it */
 	next_as_now(dev);
 	if (running && mirror->truth == TRUTH_DISK && !needs_new_leg(mirror) &&
-	    log_knows_region_size(mirror) && rng_one_in(&sim->rng, 4))
+	    log_knows_geometry(mirror) && rng_one_in(&sim->rng, 4))
 		kernel_log_episode(sim, mirror);
 	if (running && rng_one_in(&sim->rng, 4))
 		next_geometry(sim, dev);
