@@ -261,6 +261,8 @@ uninstall:
 		$(foreach m,$(MANS),$(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) \
 		$(addprefix $(DESTDIR)$(datadir)/bash-completion/completions/,$(notdir \
 			$(COMPLETIONS:.bash-completion=)))
+	$(if $(DEFAULTS),@! cmp -s $(DEFAULTS) $(DESTDIR)/etc/default/dmclogd || \
+		rm -f $(DESTDIR)/etc/default/dmclogd)
 
 # What git knows, plus configure, so that a user of the tarball needs no autoconf.
 dist: configure
