@@ -36,6 +36,7 @@ struct legs {
 	struct job close_job;
 	int status; /* of opening */
 	char letters[CORE_LEGS_MAX];
+	bool suspended;
 	struct live_table table;
 	struct block_device devices[CORE_LEGS_MAX];
 	struct copier *copier;
@@ -118,10 +119,10 @@ static int acquire_resources(struct legs *legs)
 	r = backend->find_table(legs->uuid, &legs->table);
 	if (r < 0)
 		return r;
-	r = open_devices(legs);
+	r = backend->read_health(legs->uuid, &legs->table, legs->letters, &legs->suspended);
 	if (r < 0)
 		return r;
-	r = backend->read_health(legs->uuid, &legs->table, legs->letters);
+	r = open_devices(legs);
 	if (r < 0)
 		return r;
 	legs->flush_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -177,6 +178,7 @@ static void open_done(struct job *job)
 	input.legs.status = legs->status;
 	if (legs->status == 0) {
 		legs->open = true;
+		input.legs.suspended = legs->suspended;
 		fill_letters(legs, legs->letters, &input.legs);
 	} else {
 		legs_free(legs);
@@ -384,6 +386,7 @@ struct health_job {
 	struct legs *legs;
 	int status;
 	char letters[CORE_LEGS_MAX];
+	bool suspended;
 };
 
 static bool health_run(struct job *job)
@@ -391,8 +394,8 @@ static bool health_run(struct job *job)
 	struct health_job *health = CONTAINER_OF(job, struct health_job, job);
 	struct legs *legs = health->legs;
 
-	health->status =
-		legs->port->backend->read_health(legs->uuid, &legs->table, health->letters);
+	health->status = legs->port->backend->read_health(legs->uuid, &legs->table, health->letters,
+							  &health->suspended);
 	return true;
 }
 
@@ -403,8 +406,10 @@ static void health_done(struct job *job)
 	struct input input = { .type = INPUT_HEALTH,
 			       .legs = { .table = legs->index, .status = health->status } };
 
-	if (health->status == 0)
+	if (health->status == 0) {
 		fill_letters(legs, health->letters, &input.legs);
+		input.legs.suspended = health->suspended;
+	}
 	free(health);
 	machine_port_answer(legs->port, &input);
 }

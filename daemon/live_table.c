@@ -288,8 +288,9 @@ static bool same_legs(const struct table_leg *a, const struct table_leg *b, uint
 }
 
 /* The letters of the target at start_sectors of a device, if its legs are still those of `table`. */
-static int read_letters(const struct live_table *table, char *ret_letters)
+static int read_letters(const struct live_table *table, char *ret_letters, bool *ret_suspended)
 {
+	struct dm_info info = { 0 };
 	struct table_status status;
 	struct dm_task *task;
 	void *next = NULL;
@@ -314,13 +315,18 @@ static int read_letters(const struct live_table *table, char *ret_letters)
 			r = -ESTALE;
 		break;
 	} while (next != NULL);
+	if (!dm_task_get_info(task, &info))
+		r = -EIO;
 	dm_task_destroy(task);
+	if (r == 0)
+		*ret_suspended = info.suspended != 0;
 	if (r == 0)
 		memcpy(ret_letters, status.letters, status.leg_count);
 	return r;
 }
 
-int live_table_health(const char *uuid, const struct live_table *expected, char *ret_letters)
+int live_table_health(const char *uuid, const struct live_table *expected, char *ret_letters,
+		      bool *ret_suspended)
 {
 	struct live_table table = *expected;
 	int r;
@@ -331,7 +337,7 @@ int live_table_health(const char *uuid, const struct live_table *expected, char 
 	if (table.mirror.leg_count != expected->mirror.leg_count ||
 	    !same_legs(table.mirror.legs, expected->mirror.legs, table.mirror.leg_count))
 		return -ESTALE;
-	return read_letters(&table, ret_letters);
+	return read_letters(&table, ret_letters, ret_suspended);
 }
 
 struct listing {

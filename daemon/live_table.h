@@ -8,6 +8,7 @@
 #ifndef DMCLOGD_LIVE_TABLE_H
 #define DMCLOGD_LIVE_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,12 +31,14 @@ int live_table_init(void);
 int live_table_find(const char *uuid, struct live_table *ret_table);
 
 /*
- * Reads the health letters of the mirror found before into ret_letters (`expected->mirror.leg_count` of them).
+ * Reads the health letters of the mirror found before into ret_letters (`expected->mirror.leg_count` of them), and
+ * whether the kernel has its device suspended.
  * A mirror that has moved to another device is looked for again.  Waits for no I/O, but for the daemon's own answer.
  * Returns 0; -ENODEV: it is gone; -ESTALE: the live table has other legs than `expected`; else as
  * live_table_find().
  */
-int live_table_health(const char *uuid, const struct live_table *expected, char *ret_letters);
+int live_table_health(const char *uuid, const struct live_table *expected, char *ret_letters,
+		      bool *ret_suspended);
 
 /*
  * Calls found() with the uuid word of every mirror target with a userspace log in a live table: at the start of the

@@ -38,7 +38,8 @@ struct machine_backend {
 	/* See live_table_find(). */
 	int (*find_table)(const char *uuid, struct live_table *ret_table);
 	/* See live_table_health(). */
-	int (*read_health)(const char *uuid, const struct live_table *expected, char *ret_letters);
+	int (*read_health)(const char *uuid, const struct live_table *expected, char *ret_letters,
+			   bool *ret_suspended);
 };
 
 struct machine_port {

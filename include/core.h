@@ -83,6 +83,7 @@ struct input_io {
 struct input_legs {
 	uint32_t table;
 	int status; /* 0; -ENODEV: no live table with this uuid; other negative errno */
+	bool suspended; /* LEGS_OPENED, HEALTH: the kernel has the table suspended now */
 	uint32_t leg_count;
 	char letters[CORE_LEGS_MAX];
 };

@@ -70,14 +70,14 @@ START_TEST(flushes_during_a_write_share_the_next)
 	for (uint64_t r = 2; r < 20; r++)
 		(void)harness_ask_region(&h, REQUEST_MARK, LUID, r);
 	ck_assert_uint_eq(harness_job_count(&h, EFFECT_WRITE), 1);
-	/* A repetition of the FLUSH takes the place of the first. */
+	/* A repetition of the FLUSH is answered together with the first. */
 	second = harness_ask(&h, REQUEST_FLUSH, LUID);
 	harness_finish(&h, harness_job(&h, EFFECT_WRITE), 0);
 	ck_assert_ptr_null(harness_answer(&h, second));
 	ck_assert_uint_eq(harness_job_count(&h, EFFECT_WRITE), 1);
 	harness_finish(&h, harness_job(&h, EFFECT_WRITE), 0);
 	ck_assert(harness_answered(&h, second, 0));
-	ck_assert_ptr_null(harness_answer(&h, first));
+	ck_assert(harness_answered(&h, first, 0));
 	ck_assert_uint_eq(harness_status(&h).slot_writes - writes, 2);
 }
 END_TEST

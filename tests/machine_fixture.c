@@ -127,6 +127,7 @@ int io_getevents(io_context_t context, long least, long most, struct io_event *e
 uint32_t block_bytes = 512;
 struct live_table fake_table;
 int fake_find_status, fake_health_status;
+bool fake_suspended;
 char fake_letters[CORE_LEGS_MAX];
 bool health_waits;
 sem_t health_gate, health_entered;
@@ -229,7 +230,8 @@ static int fake_find_table(const char *uuid, struct live_table *ret_table)
 	return 0;
 }
 
-static int fake_read_health(const char *uuid, const struct live_table *expected, char *ret_letters)
+static int fake_read_health(const char *uuid, const struct live_table *expected, char *ret_letters,
+			    bool *ret_suspended)
 {
 	if (health_waits) {
 		sem_post(&health_entered);
@@ -237,8 +239,10 @@ static int fake_read_health(const char *uuid, const struct live_table *expected,
 	}
 	if (strcmp(uuid, fake_table.mirror.uuid) != 0)
 		return -ENODEV;
-	if (fake_health_status == 0)
+	if (fake_health_status == 0) {
 		memcpy(ret_letters, fake_letters, expected->mirror.leg_count);
+		*ret_suspended = fake_suspended;
+	}
 	return fake_health_status;
 }
 

@@ -48,6 +48,7 @@ extern int file_fds[FILES];
 extern uint32_t block_bytes;
 extern struct live_table fake_table;
 extern int fake_find_status, fake_health_status;
+extern bool fake_suspended;
 extern char fake_letters[CORE_LEGS_MAX];
 extern bool health_waits; /* health readings post health_entered and wait for health_gate */
 extern sem_t health_gate, health_entered;

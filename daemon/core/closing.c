@@ -63,7 +63,8 @@ static bool drained(const struct table *table, const struct log *log)
 
 	return (copying_idle(log) || PLANTED(PLANT_COPY_AFTER_SUSPEND)) &&
 	       (log->release == RELEASE_NONE || settling) && !log->losing &&
-	       table->legs != LEGS_OPENING && table->health_done == table->health_begun;
+	       table->legs != LEGS_OPENING && table->legs != LEGS_CLOSING &&
+	       table->health_done == table->health_begun;
 }
 
 /* Does the step's work when its turn has come. */
@@ -78,10 +79,8 @@ static void enter(struct core *core, struct log *log, struct table *table, enum 
 			release_all(core, log, table);
 		break;
 	case CLOSING_LEGS:
-		if (table->legs == LEGS_OPEN) {
-			table->legs = LEGS_CLOSING;
-			emit_table(core, EFFECT_CLOSE_LEGS, table);
-		}
+		if (table->legs == LEGS_OPEN)
+			table_close_legs(core, table);
 		break;
 	case CLOSING_SLOT:
 		if (log->type == LOG_TYPE_DISK && !log->closing.failed)
@@ -142,12 +141,25 @@ static bool step_done(const struct table *table, const struct log *log)
 	return false;
 }
 
+/* Something is held or gained, and the legs that must be flushed for it are not open (yet). */
+static bool needs_legs(const struct table *table, const struct log *log)
+{
+	return table->legs == LEGS_CLOSED && log->type == LOG_TYPE_DISK && !log->closing.failed &&
+	       !log->closing.opened_legs &&
+	       (log->everything_held ||
+		log->held.count + log->pending.count + log->leaving.count + log->gained.count > 0);
+}
+
 void closing_pump(struct core *core, struct log *log)
 {
 	struct table *table = &core->tables[log->closing.table];
 
 	if (log->closing.step == CLOSING_NONE)
 		return;
+	if (log->closing.step == CLOSING_DRAIN && needs_legs(table, log)) {
+		log->closing.opened_legs = true;
+		table_open_legs(core, table);
+	}
 	while (step_done(table, log))
 		enter(core, log, table, (enum closing_step)(log->closing.step + 1));
 }

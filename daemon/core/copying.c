@@ -50,8 +50,8 @@ bool copying_allowed(struct core *core, struct log *log)
 	    log->opening.failed || log->everything_held || log->unknown_luid != 0 || log->losing)
 		return false;
 	table = &core->tables[log->live];
-	return table->phase == TABLE_LIVE && !table->suspect && table->legs == LEGS_OPEN &&
-	       !health_failed(table) && !replicated_legs_failed(log);
+	return table->phase == TABLE_LIVE && table->legs == LEGS_OPEN && !health_failed(table) &&
+	       !replicated_legs_failed(log);
 }
 
 /* ---- claiming ---- */
@@ -370,7 +370,7 @@ void copying_copied(struct core *core, const struct input_copied *copied)
 		tell(core, log, MESSAGE_SYNCED, own->number, bit);
 		return;
 	}
-	if (copied->status < 0)
+	if (copied->status < 0 || copy->overdue)
 		copy_failed(core, log, copied);
 	tell(core, log, MESSAGE_RETURN, own->number, bit);
 }
@@ -439,9 +439,13 @@ static void own_window_pump(struct core *core, struct log *log, uint32_t index)
 	}
 	if (own->checking && table->health_done >= own->ticket) {
 		own->checking = false;
-		own->copying = table->health_status == 0;
-		if (!own->copying)
+		own->copying = table->health_status == 0 && !table->dm_suspended;
+		if (!own->copying) {
+			log->copier.not_before_ms =
+				core->now_ms +
+				(table->dm_suspended ? SUSPENDED_RETRY_MS : RETRY_MS);
 			give_back(core, log, own);
+		}
 	}
 	if (own->copying)
 		copy_window(core, log, index);
@@ -462,10 +466,10 @@ void copying_pump(struct core *core, struct log *log)
 {
 	if (log->live == NO_INDEX || log->phase != LOG_OPEN)
 		return;
-	check_overdue(core, log);
 	for (uint32_t i = 0; i < OWN_WINDOWS_MAX; i++)
 		if (log->copier.windows[i].used)
 			own_window_pump(core, log, i);
+	check_overdue(core, log);
 	announce(core, log);
 	if (!copying_allowed(core, log))
 		return;

@@ -89,6 +89,19 @@ void multicast(struct core *core, const struct log *log, struct group_message *m
 	emit(core, &effect);
 }
 
+void waiting_note(struct core *core, struct table *table, const struct request *request)
+{
+	struct waiting *waiting = &table->waiting[request->type];
+	uint64_t region = request->region_count > 0 ? request->regions[0] : 0;
+
+	if (!waiting->active || waiting->region != region)
+		*waiting = (struct waiting){ .region = region, .since_ms = core->now_ms };
+	waiting->active = true;
+	waiting->version = request->version;
+	waiting->ticket = 0;
+	waiting->seqs[waiting->seq_count++ % WAITING_SEQS_MAX] = request->seq;
+}
+
 void answer_waiting(struct core *core, struct table *table, enum request_type type, int error,
 		    const void *payload, uint32_t payload_bytes)
 {
@@ -99,7 +112,6 @@ void answer_waiting(struct core *core, struct table *table, enum request_type ty
 		return;
 	assert(payload_bytes <= sizeof(effect.answer.payload));
 	waiting->active = false;
-	effect.answer.seq = waiting->seq;
 	effect.answer.luid = table->luid;
 	effect.answer.type = type;
 	effect.answer.version = waiting->version;
@@ -107,7 +119,10 @@ void answer_waiting(struct core *core, struct table *table, enum request_type ty
 	effect.answer.payload_bytes = payload_bytes;
 	if (payload_bytes > 0)
 		memcpy(effect.answer.payload, payload, payload_bytes);
-	emit(core, &effect);
+	for (uint32_t i = 0; i < waiting->seq_count && i < WAITING_SEQS_MAX; i++) {
+		effect.answer.seq = waiting->seqs[i];
+		emit(core, &effect);
+	}
 }
 
 void answer_waiting_flag(struct core *core, struct table *table, enum request_type type,
@@ -171,7 +186,6 @@ static struct log *step_request(struct core *core, const struct input_request *i
 {
 	const struct request *request = input->request;
 	struct table *table;
-	struct waiting *waiting;
 	struct log *log;
 
 	if (request->type == REQUEST_CTR) {
@@ -186,17 +200,7 @@ static struct log *step_request(struct core *core, const struct input_request *i
 	}
 	log = table_log(core, table);
 	log->requests++;
-	waiting = &table->waiting[request->type];
-	*waiting = (struct waiting){
-		.active = true,
-		.seq = request->seq,
-		.version = request->version,
-		.region = request->region_count > 0 ? request->regions[0] : 0,
-		.since_ms = waiting->active && waiting->region == request->regions[0] ?
-				    waiting->since_ms :
-				    core->now_ms,
-		.ticket = 0,
-	};
+	waiting_note(core, table, request);
 	switch (request->type) {
 	case REQUEST_DTR:
 	case REQUEST_PRESUSPEND:
@@ -238,6 +242,7 @@ static void step_predecessor(struct core *core, const char *uuid)
 	if (core->predecessor_count == CORE_PREDECESSORS_MAX)
 		return;
 	slot = core->predecessors[core->predecessor_count++];
+	memset(slot, 0, REQUEST_UUID_SIZE);
 	memcpy(slot, uuid, strnlen(uuid, REQUEST_UUID_SIZE - 1));
 }
 

@@ -29,6 +29,8 @@
 /* Releases and gains wait that long for company. */
 #define RELEASE_DELAY_MS 1000
 #define RELEASE_BATCH_MAX 4096
+/* The kernel has not ended its resume, or has suspended the table without our knowing. */
+#define SUSPENDED_RETRY_MS 20
 /* After a failed write, a failed copy or an unreadable table. */
 #define RETRY_MS 1000
 /* A claim is no larger than what is copied in so long. */
@@ -88,10 +90,14 @@ enum table_phase {
 
 enum legs_state { LEGS_CLOSED, LEGS_OPENING, LEGS_OPEN, LEGS_CLOSING };
 
-/* A request of the kernel that has not been answered.  A repetition takes its place. */
+#define WAITING_SEQS_MAX 4
+
+/* A request of the kernel that has not been answered, under the last seqs under which it came: a repetition has a new
+ * one, and every caller of the kernel's reconnect loop sends a CTR and a RESUME of its own. */
 struct waiting {
 	bool active;
-	uint32_t seq;
+	uint32_t seqs[WAITING_SEQS_MAX];
+	uint32_t seq_count;
 	uint32_t version;
 	uint64_t region;
 	uint64_t since_ms;
@@ -105,15 +111,16 @@ struct table {
 	bool resumed_once;
 	bool join_sent;
 	bool leave_sent;
-	bool deleting;   /* DTR came */
-	bool suspect;    /* resumed by what may be an echo: see lifecycle.c */
-	uint32_t echoes; /* RESUMEs still to come from the kernel's reconnect loop */
+	bool deleting; /* DTR came */
+	bool io_seen;  /* the kernel asked about I/O since the RESUME */
 	enum table_phase phase;
 	uint32_t log;
 	uint64_t luid;
 	enum sync_option sync;
 	char constructor[REQUEST_PAYLOAD_MAX_BYTES + 1];
 	struct waiting waiting[REQUEST_TYPES];
+	struct request deferred; /* about I/O, come before the RESUME was answered; type 0: none */
+	bool unheld_marks; /* the kernel marked regions while we took the table for suspended */
 	/* The live table and its legs. */
 	enum legs_state legs;
 	uint64_t legs_retry_ms;
@@ -121,8 +128,9 @@ struct table {
 	uint32_t leg_count;
 	char letters[CORE_LEGS_MAX + 1];
 	bool health_told; /* MESSAGE_HEALTH is under way */
-	bool flush_failed; /* a leg failed a cache flush: it counts as failed as long as the table lives */
+	bool leg_failed;  /* a leg failed a write or a flush, or had a letter that was not A */
 	int health_status;
+	bool dm_suspended;      /* as the kernel says, at the last reading */
 	uint64_t health_wanted; /* number of the newest reading of the letters that somebody waits for */
 	uint64_t health_begun;
 	uint64_t health_done;
@@ -232,6 +240,7 @@ struct closing {
 	enum closing_step step;
 	uint32_t table;
 	bool failed;
+	bool opened_legs; /* they were not open: it was tried once more, to flush them */
 };
 
 enum device_state { DEVICE_CLOSED, DEVICE_OPENING, DEVICE_OPEN, DEVICE_CLOSING };
@@ -326,6 +335,8 @@ void emit(struct core *core, const struct effect *effect);
 void emit_event(struct core *core, const struct log *log, const struct effect_event *event);
 void emit_table(struct core *core, enum effect_type type, const struct table *table);
 void multicast(struct core *core, const struct log *log, struct group_message *message);
+/* Notes that a request waits.  It goes on with the old one's time when it is a repetition. */
+void waiting_note(struct core *core, struct table *table, const struct request *request);
 /* Answers a waiting request, if it is still there. */
 void answer_waiting(struct core *core, struct table *table, enum request_type type, int error,
 		    const void *payload, uint32_t payload_bytes);
@@ -349,6 +360,8 @@ void table_live(struct core *core, struct table *table);
 /* ---- requests.c: everything else the kernel asks ---- */
 
 void request_answer(struct core *core, struct table *table, const struct request *request);
+/* Answers what came before the table was live. */
+void request_deferred(struct core *core, struct table *table);
 
 /* ---- hold.c ---- */
 
@@ -403,13 +416,16 @@ void closing_write_failed(struct core *core, struct log *log, int status);
 /* ---- health.c: live tables and their legs ---- */
 
 void legs_input(struct core *core, const struct input *input);
+void table_open_legs(struct core *core, struct table *table);
+void table_close_legs(struct core *core, struct table *table);
 void legs_pump(struct core *core, struct table *table);
 /* Asks for a reading of the letters that begins after this call; it is there when
  * table->health_done >= the ticket returned. */
 uint64_t health_ask(struct table *table);
 bool health_failed(const struct table *table);
 bool health_primary_failed(const struct table *table);
-void health_flush_failed(struct table *table);
+/* A leg failed: it counts as failed as long as the table lives. */
+void health_leg_failed(struct table *table);
 
 /* ---- copying.c, touch.c ---- */
 

@@ -32,7 +32,8 @@ static bool write_next(struct core *core, struct log *log, struct image *image)
 
 void device_pump(struct core *core, struct log *log)
 {
-	if (log->type != LOG_TYPE_DISK || log->device != DEVICE_OPEN || log->opening.failed)
+	if (log->type != LOG_TYPE_DISK || log->device != DEVICE_OPEN || log->opening.failed ||
+	    (log->closing.step != CLOSING_NONE && log->closing.failed))
 		return;
 	if (log->phase == LOG_CLOSED || core->now_ms < log->write_retry_ms) {
 		if (log->phase != LOG_CLOSED)
@@ -46,7 +47,7 @@ void device_pump(struct core *core, struct log *log)
 		log->base_writes++;
 }
 
-static void write_failed(struct core *core, struct log *log, int status)
+static void write_failed(struct core *core, struct log *log, const struct image *image, int status)
 {
 	struct effect_event event = { .event = EVENT_DEVICE_FAILED, .status = status };
 
@@ -54,7 +55,7 @@ static void write_failed(struct core *core, struct log *log, int status)
 		emit_event(core, log, &event);
 	log->device_failed = true;
 	log->write_retry_ms = core->now_ms + RETRY_MS;
-	if (log->live != NO_INDEX)
+	if (log->live != NO_INDEX && image == &log->slot)
 		answer_waiting(core, &core->tables[log->live], REQUEST_FLUSH, -EIO, NULL, 0);
 	if (log->phase == LOG_OPENING)
 		opening_fail(core, log, status, "written");
@@ -76,7 +77,7 @@ void device_written(struct core *core, const struct input_io *io)
 	image_written(image, io->offset_bytes - image->offset_bytes, io->length_bytes,
 		      io->status == 0);
 	if (io->status < 0) {
-		write_failed(core, log, io->status);
+		write_failed(core, log, image, io->status);
 	} else if (log->device_failed) {
 		log->device_failed = false;
 		log->write_retry_ms = 0;

@@ -3,13 +3,15 @@
  * The live table of a resumed luid: its legs, and whether they are well.
  *
  * Every reading of the health letters has a number, so that who needs one that began after some moment
- * waits for the right one.  A leg that failed a cache flush counts as failed until there is a new table,
- * whatever its letter says.
+ * waits for the right one.  A leg that failed once counts as failed until there is a new
+ * table, whatever its letter says later: the kernel forgets all errors when it first hears that everything is
+ * in sync (do_recovery, reset_ms_flags).
  */
 #include <assert.h>
 #include <string.h>
 
 #include "core_private.h"
+#include "plant.h"
 
 uint64_t health_ask(struct table *table)
 {
@@ -20,7 +22,7 @@ uint64_t health_ask(struct table *table)
 
 bool health_failed(const struct table *table)
 {
-	return table->flush_failed || table->letters[strspn(table->letters, "A")] != '\0';
+	return table->leg_failed;
 }
 
 bool health_primary_failed(const struct table *table)
@@ -28,9 +30,9 @@ bool health_primary_failed(const struct table *table)
 	return table->letters[0] != '\0' && table->letters[0] != 'A';
 }
 
-void health_flush_failed(struct table *table)
+void health_leg_failed(struct table *table)
 {
-	table->flush_failed = true;
+	table->leg_failed = true;
 }
 
 static void tell_health(struct core *core, struct table *table)
@@ -49,17 +51,35 @@ static void tell_health(struct core *core, struct table *table)
 static void take_letters(struct core *core, struct table *table, const struct input_legs *legs)
 {
 	struct effect_event event = { .event = EVENT_LEG_FAILED, .luid = table->luid };
-	bool failed = health_failed(table);
 
 	table->health_status = legs->status;
+	table->dm_suspended = legs->suspended;
 	if (legs->status < 0)
 		return;
 	table->leg_count = legs->leg_count < CORE_LEGS_MAX ? legs->leg_count : CORE_LEGS_MAX;
 	memcpy(table->letters, legs->letters, table->leg_count);
 	table->letters[table->leg_count] = '\0';
 	event.text = table->letters;
-	if (!failed && health_failed(table))
+	if (table->letters[strspn(table->letters, "A")] == '\0' || PLANTED(PLANT_LETTERS_IGNORED))
+		return;
+	if (!table->leg_failed)
 		emit_event(core, table_log(core, table), &event);
+	table->leg_failed = true;
+}
+
+void table_open_legs(struct core *core, struct table *table)
+{
+	assert(table->legs == LEGS_CLOSED);
+	table->legs = LEGS_OPENING;
+	table->letters[0] = '\0';
+	emit_table(core, EFFECT_OPEN_LEGS, table);
+}
+
+void table_close_legs(struct core *core, struct table *table)
+{
+	assert(table->legs == LEGS_OPEN);
+	table->legs = LEGS_CLOSING;
+	emit_table(core, EFFECT_CLOSE_LEGS, table);
 }
 
 static void legs_opened(struct core *core, struct table *table, const struct input_legs *legs)
@@ -73,6 +93,12 @@ static void legs_opened(struct core *core, struct table *table, const struct inp
 		table->legs = LEGS_OPEN;
 		table->legs_complained = false;
 		take_letters(core, table, legs);
+		if (legs->suspended && table->phase == TABLE_LIVE) {
+			/* Its resume has not ended, or was an echo: see lifecycle.c. */
+			table->legs_retry_ms = core->now_ms + SUSPENDED_RETRY_MS;
+			table_close_legs(core, table);
+			return;
+		}
 		tell_health(core, table);
 		return;
 	}
@@ -117,9 +143,7 @@ void legs_pump(struct core *core, struct table *table)
 	/* The legs are opened while the table is live only: PRESUSPEND comes before other legs may. */
 	if (table->phase == TABLE_LIVE && table->legs == LEGS_CLOSED && log->phase == LOG_OPEN) {
 		if (core->now_ms >= table->legs_retry_ms) {
-			table->legs = LEGS_OPENING;
-			table->letters[0] = '\0';
-			emit_table(core, EFFECT_OPEN_LEGS, table);
+			table_open_legs(core, table);
 		} else {
 			log_wake_at(log, table->legs_retry_ms);
 		}

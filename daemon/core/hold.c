@@ -37,7 +37,7 @@ void hold_mark(struct core *core, struct log *log, uint64_t region)
 	(void)core;
 	if (bitmap_set(&log->marked, region))
 		return;
-	if (log->everything_held)
+	if (log->everything_held && !log->opening.failed)
 		(void)bitmap_set(&log->held, region);
 	if (!bitmap_test(&log->held, region)) {
 		(void)bitmap_set(&log->pending, region);
@@ -165,7 +165,8 @@ static void add_in_sync(const struct log *log, const struct bitmap *covered,
 	uint64_t region = bitmap_next(covered, 0);
 
 	while (region != BITMAP_NONE && message->region_count < WINDOW_REGIONS_MAX) {
-		if (!bitmap_test(&log->replicated.out, region))
+		if (!bitmap_test(&log->replicated.out, region) &&
+		    (covered == &log->held || !bitmap_test(&log->held, region)))
 			message->regions[message->region_count++] = region;
 		region = bitmap_next(covered, region + 1);
 	}

@@ -107,9 +107,7 @@ static void build_table(struct core *core, struct log *log, const struct request
 		.sync = constructor->sync,
 	};
 	memcpy(table->constructor, request->constructor, sizeof(table->constructor));
-	table->waiting[REQUEST_CTR] = (struct waiting){ .active = true,
-							.seq = request->seq,
-							.version = request->version };
+	waiting_note(core, table, request);
 	if (index >= core->tables_end)
 		core->tables_end = index + 1;
 	core->table_count++;
@@ -126,11 +124,7 @@ void lifecycle_ctr(struct core *core, const struct request *request, void *memor
 	int r;
 
 	if (table != NULL && strcmp(table->constructor, request->constructor) == 0) {
-		table->waiting[REQUEST_CTR] = (struct waiting){ .active = true,
-								.seq = request->seq,
-								.version = request->version };
-		if (table->phase != TABLE_NEW)
-			table->echoes++;
+		waiting_note(core, table, request);
 		release_memory(core, memory);
 		return;
 	}
@@ -160,23 +154,6 @@ void lifecycle_ctr(struct core *core, const struct request *request, void *memor
 	build_table(core, log, request, &constructor);
 }
 
-/*
- * A thread of the kernel that found no listener sends CTR and RESUME before its request, whenever it gets to run: its
- * RESUME may come after another thread's POSTSUSPEND.  Such an echo must not bring a suspended table back to life:
- * it counts as live only for what is safe, until a request about I/O comes.
- */
-static void resume(struct table *table)
-{
-	bool echo = table->echoes > 0;
-
-	if (echo)
-		table->echoes--;
-	if (table->phase == TABLE_PRESUSPENDED && !echo)
-		table->phase = TABLE_LIVE;
-	else if (table->phase == TABLE_READY)
-		table->suspect = echo;
-}
-
 void lifecycle_request(struct core *core, struct table *table, const struct request *request)
 {
 	switch (request->type) {
@@ -189,7 +166,8 @@ void lifecycle_request(struct core *core, struct table *table, const struct requ
 		answer_waiting(core, table, REQUEST_PRESUSPEND, 0, NULL, 0);
 		break;
 	case REQUEST_RESUME:
-		resume(table);
+		if (table->phase == TABLE_PRESUSPENDED)
+			table->phase = TABLE_LIVE;
 		break;
 	case REQUEST_POSTSUSPEND:
 		break; /* lifecycle_pump() sees that it waits */
@@ -203,6 +181,9 @@ static void free_table_and_log(struct core *core, struct table *table)
 	struct log *log = table_log(core, table);
 
 	answer_waiting(core, table, REQUEST_DTR, 0, NULL, 0);
+	/* What came for it meanwhile: the kernel asks again. */
+	for (uint32_t type = 1; type < REQUEST_TYPES; type++)
+		answer_waiting(core, table, (enum request_type)type, -EAGAIN, NULL, 0);
 	table->used = false;
 	core->table_count--;
 	log->tables--;
@@ -325,6 +306,17 @@ static void begin_leaving(struct core *core, struct table *table)
 	closing_begin(core, log, table_index(core, table));
 }
 
+/*
+ * A thread of the kernel that found no listener sends CTR and RESUME before its request, whenever it gets to run: its
+ * RESUME may come after another thread's POSTSUSPEND.  Such an echo opens the log of a table that the kernel has
+ * suspended: its legs are not kept open, and nothing about I/O is asked of it.  It must not stand in the way of
+ * its successor.
+ */
+static bool is_echo(const struct table *table)
+{
+	return table->phase == TABLE_LIVE && table->legs != LEGS_OPEN && !table->io_seen;
+}
+
 static void join(struct core *core, struct table *table)
 {
 	struct log *log = table_log(core, table);
@@ -336,8 +328,8 @@ static void join(struct core *core, struct table *table)
 		.text = "another table with this uuid or log device is in use"
 	};
 
-	if (other != NULL && other->suspect && other->phase == TABLE_LIVE) {
-		begin_leaving(core, other); /* it was an echo: the kernel has suspended it */
+	if (other != NULL && is_echo(other)) {
+		begin_leaving(core, other);
 		core->pump_all = true;
 		return;
 	}
@@ -362,11 +354,16 @@ void table_live(struct core *core, struct table *table)
 	assert(table->phase == TABLE_JOINING && log->phase == LOG_OPEN);
 	table->phase = TABLE_LIVE;
 	table->resumed_once = true;
+	table->io_seen = false;
+	table->unheld_marks = false;
 	table->join_sent = false;
 	table->legs_retry_ms = 0;
 	table->legs_complained = false;
 	log->live = table_index(core, table);
+	core->pump_all = true; /* a rival may wait to hear that it is one */
 	answer_waiting(core, table, REQUEST_RESUME, 0, NULL, 0);
+	if (table->deferred.type != 0)
+		request_deferred(core, table);
 }
 
 /* Opens and closes the log device as the tables need it. */

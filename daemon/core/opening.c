@@ -92,6 +92,8 @@ void opening_begin(struct core *core, struct log *log, uint32_t table_number)
 		open_core_log(core, log, table);
 		return;
 	}
+	if (!table->resumed_once)
+		bitmap_clear_all(&log->replicated.lost);
 	log->own_slot = NO_INDEX;
 	image_place(&log->base, 0, log->layout.slot_offset_bytes, log->block_bytes);
 	opening_next(core, log, OPENING_READ_HEAD);
@@ -187,7 +189,6 @@ static void settle_kinds(struct core *core, struct log *log)
 			(void)bitmap_clear(&replicated->lost, r);
 		} else if (!table->resumed_once) {
 			(void)bitmap_set(&replicated->out, r);
-			(void)bitmap_clear(&replicated->lost, r);
 		} else if (!bitmap_set(&replicated->out, r)) {
 			(void)bitmap_set(&replicated->lost, r);
 		}

@@ -133,8 +133,13 @@ static void merge_piece(struct log *log, uint64_t first_bit, const uint8_t *data
 
 		if (!((data[i / 8] >> (i % 8)) & 1) || PLANTED(PLANT_MERGE_SKIP))
 			continue;
-		for (; region < end; region++)
+		for (; region < end; region++) {
+			/* A kernel that goes on from before was told that this one is in sync. */
+			if (log->everything_held &&
+			    image_test(&log->base, DISK_BITMAP_OFFSET_BYTES, region))
+				(void)bitmap_set(&log->replicated.lost, region);
 			image_clear(&log->base, DISK_BITMAP_OFFSET_BYTES, region);
+		}
 	}
 }
 

@@ -121,7 +121,7 @@ void release_flushed(struct core *core, struct log *log, int status)
 
 	assert(table != NULL && log->release == RELEASE_FLUSHING);
 	if (status < 0 && !PLANTED(PLANT_LEG_FLUSH_ERROR))
-		health_flush_failed(table);
+		health_leg_failed(table);
 	log->release_ticket = health_ask(table);
 	log->release = RELEASE_CHECKING;
 }
@@ -141,7 +141,7 @@ void release_pump(struct core *core, struct log *log)
 	if (log->release == RELEASE_CHECKING && table->health_done >= log->release_ticket) {
 		if (PLANTED(PLANT_SLOT_OLD_FLUSH))
 			take_batch(&log->leaving, &log->releasing);
-		if (PLANTED(PLANT_LETTERS_IGNORED) ? table->flush_failed : health_failed(table))
+		if (health_failed(table))
 			hold_lose_all(core, log, table->health_status);
 		hold_lose_pump(core, log);
 		log->release = RELEASE_SETTLING;

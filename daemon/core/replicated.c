@@ -39,6 +39,16 @@ static struct member *member_find(struct log *log, uint32_t node_id)
 	return NULL;
 }
 
+/* The table of this node whose JOIN is under way: its luid may have been given to another one meanwhile. */
+static struct table *table_joining(struct core *core, const struct log *log)
+{
+	for (uint32_t i = 0; i < core->tables_end; i++)
+		if (core->tables[i].used && core->tables[i].log == log->index &&
+		    core->tables[i].phase == TABLE_JOINING && core->tables[i].join_sent)
+			return &core->tables[i];
+	return NULL;
+}
+
 static void deliver_join(struct core *core, struct log *log, const struct group_message *message)
 {
 	struct member *member = member_find(log, message->sender);
@@ -56,21 +66,18 @@ static void deliver_join(struct core *core, struct log *log, const struct group_
 		bitmap_clear_all(&log->replicated.reported); /* that kernel has forgotten */
 	if (message->sender != core->config.node_id)
 		return;
-	table = table_find(core, log->name.uuid, message->luid);
-	assert(table != NULL);
-	assert(log->phase == LOG_CLOSED);
+	table = table_joining(core, log);
+	assert(table != NULL && log->phase == LOG_CLOSED);
 	opening_begin(core, log, table_index(core, table));
 }
 
 static void deliver_opened(struct core *core, struct log *log, const struct group_message *message)
 {
-	struct table *table = table_find(core, log->name.uuid, message->luid);
-
-	if (message->sender != core->config.node_id || table == NULL)
+	if (message->sender != core->config.node_id)
 		return;
 	assert(log->phase == LOG_OPENING);
 	log->phase = LOG_OPEN;
-	table_live(core, table);
+	table_live(core, &core->tables[log->opening.table]);
 }
 
 static void deliver_leave(struct core *core, struct log *log, const struct group_message *message)
@@ -127,14 +134,11 @@ static void lose(struct log *log, uint64_t region, bool reported)
 		image_clear(&log->base, DISK_BITMAP_OFFSET_BYTES, region);
 }
 
-static void deliver_lost(struct core *core, struct log *log, const struct group_message *message)
+/* Takes the regions in; true when a kernel's report is new. */
+static bool lose_all(struct log *log, const struct group_message *message)
 {
-	struct effect_event event = { .event = EVENT_REGION_LOST, .luid = message->luid };
-	struct table *table;
 	bool news = false;
 
-	if (log->phase != LOG_OPEN)
-		return;
 	for (uint32_t i = 0; i < message->region_count; i++) {
 		if (message->regions[i] >= log->region_count)
 			continue;
@@ -142,6 +146,15 @@ static void deliver_lost(struct core *core, struct log *log, const struct group_
 		lose(log, message->regions[i], message->reported);
 	}
 	log->copier.announced = false;
+	return news;
+}
+
+static void deliver_lost(struct core *core, struct log *log, const struct group_message *message)
+{
+	struct effect_event event = { .event = EVENT_REGION_LOST, .luid = message->luid };
+	bool news = log->phase == LOG_OPEN && lose_all(log, message);
+	struct table *table;
+
 	if (message->sender != core->config.node_id)
 		return;
 	if (!message->reported) {
@@ -153,8 +166,10 @@ static void deliver_lost(struct core *core, struct log *log, const struct group_
 	if (news)
 		emit_event(core, log, &event);
 	table = table_find(core, log->name.uuid, message->luid);
-	if (table != NULL)
-		answer_waiting(core, table, REQUEST_SET_REGION_SYNC, 0, NULL, 0);
+	if (table == NULL)
+		return;
+	health_leg_failed(table);
+	answer_waiting(core, table, REQUEST_SET_REGION_SYNC, 0, NULL, 0);
 }
 
 static struct window *window_free(struct log *log)

@@ -77,7 +77,7 @@ static void mark_or_clear(struct core *core, struct table *table, struct log *lo
 		return;
 	}
 	log->active_ms = core->now_ms;
-	table->suspect = false;
+	table->io_seen = true;
 	/* Only the resumed table's kernel can write; a rival's FLUSH fails instead. */
 	for (uint32_t i = 0; i < request->region_count && is_live(core, table, log); i++) {
 		if (request->type == REQUEST_CLEAR)
@@ -85,6 +85,9 @@ static void mark_or_clear(struct core *core, struct table *table, struct log *lo
 		else
 			hold_mark(core, log, request->regions[i]);
 	}
+	if (request->type != REQUEST_CLEAR && request->region_count > 0 &&
+	    !is_live(core, table, log))
+		table->unheld_marks = true; /* its FLUSH fails */
 	if (request->type != REQUEST_FLUSH)
 		answer(core, table, request->type, 0);
 }
@@ -98,7 +101,7 @@ static void flush(struct core *core, struct table *table, struct log *log,
 		return;
 	if (!is_live(core, table, log))
 		answer(core, table, REQUEST_FLUSH,
-		       request->region_count > 0 || table->conflict ? -EIO : 0);
+		       table->unheld_marks || table->conflict ? -EIO : 0);
 	else if (PLANTED(PLANT_FLUSH_EARLY) ||
 		 (log->pending.count == 0 && !PLANTED(PLANT_FLUSH_WAITS_CLEAR)))
 		answer(core, table, REQUEST_FLUSH, 0);
@@ -111,7 +114,7 @@ static void in_sync(struct core *core, struct table *table, struct log *log,
 {
 	uint64_t region = request->regions[0];
 
-	table->suspect = false; /* a suspended table reads nothing */
+	table->io_seen = true;
 	/* An error would count as "not in sync": a number that is wrong is told 1 (G25). */
 	if (region >= log->region_count || table->conflict ||
 	    !bitmap_test(&log->replicated.out, region) ||
@@ -155,12 +158,39 @@ static void set_region_sync(struct core *core, struct table *table, struct log *
 	multicast(core, log, &message);
 }
 
+/* About I/O, so only a kernel whose table is live sends it. */
+static bool is_about_io(enum request_type type)
+{
+	return type == REQUEST_IS_CLEAN || type == REQUEST_IN_SYNC || type == REQUEST_FLUSH ||
+	       type == REQUEST_MARK || type == REQUEST_CLEAR || type == REQUEST_SET_REGION_SYNC;
+}
+
+/* A daemon that has just begun may hear of I/O before it has answered CTR and RESUME (the kernel repeats what its
+ * predecessor left unanswered): it waits for them. */
+static bool comes_too_early(const struct table *table, enum request_type type)
+{
+	return is_about_io(type) && (table->phase == TABLE_NEW || table->phase == TABLE_JOINING ||
+				     (table->phase == TABLE_READY && !table->resumed_once));
+}
+
+void request_deferred(struct core *core, struct table *table)
+{
+	struct request request = table->deferred;
+
+	table->deferred.type = 0;
+	request_answer(core, table, &request);
+}
+
 void request_answer(struct core *core, struct table *table, const struct request *request)
 {
 	struct log *log = table_log(core, table);
 	int64_t none[2] = { 0, 0 };
 	uint64_t number;
 
+	if (comes_too_early(table, request->type)) {
+		table->deferred = *request; /* a mirror's thread has one request under way */
+		return;
+	}
 	switch (request->type) {
 	case REQUEST_GET_REGION_SIZE:
 		number = log->region_sectors;

@@ -161,7 +161,7 @@ static enum dm_step resumed(struct sim *sim, struct dmdev *dev)
 
 	dev->active->recovery_count = 1; /* dm_rh_start_recovery() */
 	worker_wake(sim, dev->active);
-	dev->suspended = dev->blocked = dev->noflush = false;
+	dev->suspended = dev->blocked = dev->noflush = dev->dmf_suspended = false;
 	dev->deferred = (struct bio_list){ NULL, NULL };
 	while ((bio = bio_list_pop(&deferred)) != NULL)
 		dm_submit(sim, dev, bio);
@@ -265,7 +265,10 @@ static enum dm_step dm_step(struct sim *sim, struct dmdev *dev, enum dm_step now
 		dev->blocked = true;
 		return STEP_DRAIN;
 	case STEP_DRAIN:
-		return dev->inflight > 0 ? wait_for(dev, now) : STEP_SUSPEND_FLUSHER;
+		if (dev->inflight > 0)
+			return wait_for(dev, now);
+		dev->dmf_suspended = true;
+		return STEP_SUSPEND_FLUSHER;
 	case STEP_SUSPEND_FLUSHER:
 		return suspend_flusher(sim, dev);
 	case STEP_SUSPENDED:

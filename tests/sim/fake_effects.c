@@ -213,6 +213,7 @@ static void letters_done(struct sim *sim, struct node *node, const struct helper
 		input.legs.status = -EIO;
 		sim->counts.legs_failed++;
 	} else {
+		input.legs.suspended = dev->dmf_suspended;
 		input.legs.leg_count = live->mirror->leg_count;
 		for (uint32_t i = 0; i < input.legs.leg_count; i++)
 			live->letters_told |= (input.legs.letters[i] = raid1_letter(live, i)) !=

@@ -114,6 +114,7 @@ struct dmdev {
 	struct table tables[TABLES_MAX];
 	struct table *active, *inactive, *dying;
 	bool suspended, blocked; /* blocked: new I/O is put off */
+	bool dmf_suspended; /* DMF_SUSPENDED, set by __dm_suspend() before POSTSUSPEND is asked */
 	bool noflush;
 	bool event_pending;
 	bool unknown_past; /* the core said so, and no new table has been loaded since */
