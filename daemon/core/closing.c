@@ -75,6 +75,8 @@ static void enter(struct core *core, struct log *log, struct table *table, enum 
 	log->closing.step = step;
 	switch (step) {
 	case CLOSING_FLUSH:
+		if (PLANTED(PLANT_HEADER_EARLY) && log->type == LOG_TYPE_DISK)
+			device_put_header(log, log->region_count);
 		if (log->type == LOG_TYPE_DISK && !log->closing.failed)
 			release_all(core, log, table);
 		break;
@@ -99,12 +101,9 @@ static void enter(struct core *core, struct log *log, struct table *table, enum 
 		table->leave_sent = true;
 		multicast(core, log, &leave);
 		break;
-	case CLOSING_BASE:
-		if (PLANTED(PLANT_HEADER_EARLY) && log->type == LOG_TYPE_DISK)
-			device_put_header(log, log->region_count);
-		break;
 	case CLOSING_NONE:
 	case CLOSING_DRAIN:
+	case CLOSING_BASE:
 		break;
 	}
 }

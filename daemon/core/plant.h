@@ -23,7 +23,7 @@
 	X(BASE_NO_LEG_FLUSH)                                                                     \
 	/* a slot bit of a lost region goes before its base bit has gone */                      \
 	X(SLOT_BEFORE_BASE)                                                                      \
-	/* closing: nr_regions is set before base is durable */                                  \
+	/* closing: nr_regions is set before the legs are flushed */                             \
 	X(HEADER_EARLY)                                                                          \
 	/* opening: RESUME is answered while the header still says closed */                     \
 	X(OPEN_HEADER_LATE)                                                                      \
@@ -37,8 +37,6 @@
 	X(COPY_MARKED)                                                                           \
 	/* POSTSUSPEND is answered while a copy is under way */                                  \
 	X(COPY_AFTER_SUSPEND)                                                                    \
-	/* a loss during the copy of the region is forgotten */                                  \
-	X(LOSS_IN_WINDOW)                                                                        \
 	/* a never-synced region is said to be in sync, and written without a mark that lasts */ \
 	X(NEVER_TOLD_IN_SYNC)                                                                    \
 	/* IN_SYNC is answered with an error when it has waited long */                          \

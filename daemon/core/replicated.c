@@ -122,7 +122,7 @@ static void spoil(struct log *log, uint64_t region)
 
 static void lose(struct log *log, uint64_t region, bool reported)
 {
-	if (bitmap_test(&log->replicated.claimed, region) && !PLANTED(PLANT_LOSS_IN_WINDOW))
+	if (bitmap_test(&log->replicated.claimed, region))
 		spoil(log, region);
 	if (!bitmap_set(&log->replicated.out, region))
 		(void)bitmap_set(&log->replicated.lost, region);
