@@ -56,6 +56,7 @@ struct harness {
 	int status[HARNESS_EFFECTS];
 	bool keep_messages;
 	char letters[CORE_LEGS_MAX + 1];
+	bool suspended; /* as the kernel says with the letters */
 
 	struct harness_job jobs[HARNESS_JOBS_MAX];
 	uint32_t first_job;
@@ -84,6 +85,8 @@ void harness_start(struct harness *harness);
  * messages and everything collected are forgotten. */
 void harness_restart(struct harness *harness);
 void harness_stop(struct harness *harness);
+/* A live table with this uuid was served by a daemon of before. */
+void harness_predecessor(struct harness *harness, const char *uuid);
 
 /* Sends a request and lets the core run; returns its seq. */
 uint32_t harness_ctr(struct harness *harness, uint64_t luid, const char *constructor);
