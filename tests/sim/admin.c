@@ -112,11 +112,11 @@ static bool log_knows_geometry(const struct mirror *mirror)
 	struct disk_superblock superblock;
 	struct disk_header header;
 
-	return disk_header_decode(mirror->disk->bytes, &header) < 0 ||
-	       (disk_superblock_decode(mirror->disk->bytes + DISK_SUPERBLOCK_OFFSET_BYTES,
-				       &superblock) == 0 &&
-		superblock.region_count == mirror->geometry.region_count &&
-		superblock.region_sectors == mirror->geometry.region_sectors);
+	if (disk_superblock_decode(mirror->disk->bytes + DISK_SUPERBLOCK_OFFSET_BYTES,
+				   &superblock) < 0)
+		return disk_header_decode(mirror->disk->bytes, &header) < 0;
+	return superblock.region_count == mirror->geometry.region_count &&
+	       superblock.region_sectors == mirror->geometry.region_sectors;
 }
 
 static void next_geometry(struct sim *sim, struct dmdev *dev)

@@ -157,8 +157,10 @@ void daemon_crash(struct sim *sim, struct node *node)
 		kernel_listener_gone(sim, node);
 	for (uint32_t i = 0; i < sim->mirror_count; i++) {
 		node->devs[i].event_pending = false;
-		for (uint32_t j = 0; j < TABLES_MAX; j++)
+		for (uint32_t j = 0; j < TABLES_MAX; j++) {
 			node->devs[i].tables[j].known = false;
+			node->devs[i].tables[j].letters_told = false;
+		}
 	}
 	node->served = sim->now_ms;
 }

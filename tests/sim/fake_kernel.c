@@ -133,8 +133,11 @@ static void kernel_result(struct sim *sim, struct kthread *thread, const struct 
 		thread->call = answer->error == 0 ? CALL_RESUME : CALL_SLEEPING;
 		thread->table->resume_asked |= answer->error == 0;
 		thread->sent_ms = sim->now_ms;
-		if (thread->call == CALL_RESUME)
-			kernel_send(sim, thread);
+		if (thread->call != CALL_RESUME)
+			break;
+		/* a log built again knows only what its device says, perhaps of another table */
+		clean_note_may_copy(sim, thread->table->mirror, true);
+		kernel_send(sim, thread);
 		break;
 	case CALL_RESUME:
 		if (answer->error == 0) {

@@ -36,7 +36,7 @@ for plant in $plants; do
 		echo "skip sim-plant-$plant - needs two nodes"
 		continue
 	fi
-	found=$("$sim" --plant "$plant" --seeds 1000 --events 3000 2>&1 | grep -B1 '^found')
+	found=$("$sim" --plant "$plant" --seeds 1000 --events 10000 2>&1 | grep -B1 '^found')
 	if [ -n "$found" ]; then
 		echo "ok sim-plant-$plant found by $(sed -E \
 			's/^(seed [0-9]+) .*(oracle [^:]*):.*/\1 in \2/;1q' <<<"$found")"
