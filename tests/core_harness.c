@@ -323,6 +323,18 @@ bool harness_deliver_next(struct harness *harness)
 	return delivered;
 }
 
+struct group_message harness_message(enum group_message_type type, uint32_t sender)
+{
+	struct group_message message = { .type = type, .sender = sender };
+
+	message.log = (struct log_name){ .uuid = HARNESS_UUID,
+					 .log_type = LOG_TYPE_DISK,
+					 .region_sectors = HARNESS_REGION_SECTORS,
+					 .device_sectors = HARNESS_REGIONS * HARNESS_REGION_SECTORS,
+					 .log_major = 254 };
+	return message;
+}
+
 static bool job_one(struct harness *harness)
 {
 	while (harness->first_job != harness->next_job &&

@@ -112,6 +112,8 @@ void harness_finish_all(struct harness *harness, enum effect_type type, int stat
 /* Delivers one message (also one that no core ever sent), or the oldest that is kept back. */
 void harness_deliver(struct harness *harness, const struct group_message *message);
 bool harness_deliver_next(struct harness *harness);
+/* A message about the log of HARNESS_UUID and HARNESS_DISK, as node `sender` sends it. */
+struct group_message harness_message(enum group_message_type type, uint32_t sender);
 
 void harness_input(struct harness *harness, struct input *input);
 /* Does all that can be done now. */
