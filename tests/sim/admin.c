@@ -242,6 +242,7 @@ void admin_table_swapped(struct sim *sim, struct dmdev *dev)
 		leg_scramble(sim, mirror, leg, from);
 	for (uint32_t cell = from; cell < mirror->cells_max; cell++)
 		mirror->done_floor[cell] = mirror->flushed_floor[cell] = 0;
+	dev->unknown_past = false;
 	mirror->geometry = table->geometry;
 	mirror->truth = table->log_type == LOG_TYPE_DISK ? TRUTH_DISK : TRUTH_CORE;
 	mirror->disk = table->disk;

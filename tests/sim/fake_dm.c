@@ -240,7 +240,6 @@ static enum dm_step load_answer(struct sim *sim, struct dmdev *dev, enum dm_step
 		dev->plan = plan_nothing;
 		return STEP_NEXT;
 	}
-	dev->unknown_past = false;
 	worker_wake(sim, table); /* the end of mirror_ctr() */
 	return STEP_NEXT;
 }

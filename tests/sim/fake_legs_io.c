@@ -250,6 +250,11 @@ static void flush_step(struct sim *sim, struct node *node, struct leg_io *io)
 		leg->suspect = true;
 		leg_cache_lost(sim, io->mirror, io->leg);
 		sim->counts.cache_lost++;
+		/* The kernel's letter comes when the last leg has ended: until then nobody can know. */
+		if (io->bio != NULL && io->bio->legs_left > 1) {
+			io->mirror->swallowed = true;
+			sim->counts.swallowed++;
+		}
 	} else if (!failed) {
 		leg_flushed(sim, io->mirror, io->leg, io->started_at);
 	}
