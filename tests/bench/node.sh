@@ -79,7 +79,7 @@ fio_run() { # ARGUMENT...: "MEASURE VALUE" for each job
 	[ ! -s /tmp/fio.err ] || cat /tmp/fio.err >&2
 }
 # Over and over for the time given, without the beginning.
-time_based=(--time_based "--runtime=${ms}ms" --ramp_time=300ms)
+time_based=(--time_based "--runtime=${ms}ms" --ramp_time=200ms)
 hot=(--rw=randwrite "--size=${hot_mib}M")
 
 # Each write goes to a region that was not written since the mirror came up.
