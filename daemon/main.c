@@ -165,7 +165,7 @@ static int serve(sd_event *event, const struct options *options)
 	(void)sd_event_set_watchdog(event, 1);
 	(void)sd_notify(0, "READY=1\nSTATUS=serving");
 	report(LOG_NOTICE, NULL, 0, "version %s serves, cluster none", PACKAGE_VERSION);
-	r = sd_event_loop(event);
+	r = service_run(service);
 	(void)sd_notify(0, "STOPPING=1");
 	report(LOG_NOTICE, NULL, 0, "ended");
 close:

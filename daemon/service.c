@@ -10,10 +10,10 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <time.h>
 
 #include "connector.h"
@@ -25,32 +25,41 @@
 /* A larger gap is no gap but another kernel's counter. */
 #define GAP_MAX 4096
 #define FIRST_GAP 64
+/* How old the time may be that a request is given. */
+#define TICK_MS 50
 /* Requests taken before other sources get their turn. */
 #define RECEIVE_BURST 64
+/* One lone request in so many is looked behind. */
+#define LOOK_AGAIN 32
 
 struct service {
 	sd_event *event;
-	sd_event_source *receive;
 	sd_event_source *timer;
+	sd_event_source *tick;
 	struct connector *connector;
 	struct local_group *group;
 	struct machine *machine;
 	void *core_memory;
 	struct core *core;
 	bool stepping;
+	bool ticking;   /* `tick` is set */
+	bool rearm;     /* the event loop must look at its timers again */
+	bool more_came; /* a request followed another one at once */
+	uint32_t lone;  /* requests that nobody looked behind */
+	uint32_t requests_since_tick;
+	uint64_t now_ms; /* at most TICK_MS old */
 	bool seq_known;
 	uint32_t next_seq;
 	uint64_t lost_requests;
 	uint64_t malformed_told;
 };
 
-/* The time of this turn of the event loop: a request costs no system call for it. */
-static uint64_t now_ms(const struct service *service)
+static uint64_t clock_ms(void)
 {
-	uint64_t usec = 0;
+	struct timespec now;
 
-	(void)sd_event_now(service->event, CLOCK_MONOTONIC, &usec);
-	return usec / 1000;
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 /* ---- steps ---- */
@@ -72,16 +81,22 @@ static void step(struct service *service, const struct input *input)
 
 static void machine_input(void *context, const struct input *input)
 {
-	step(context, input);
+	struct service *service = context;
+
+	service->now_ms = input->now_ms;
+	step(service, input);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *context)
 {
-	struct input input = { .type = INPUT_TIME, .now_ms = now_ms(context) };
+	struct service *service = context;
+	struct input input = { .type = INPUT_TIME };
 
 	(void)source;
 	(void)usec;
-	step(context, &input);
+	service->now_ms = clock_ms();
+	input.now_ms = service->now_ms;
+	step(service, &input);
 	return 0;
 }
 
@@ -102,13 +117,14 @@ static void send_answer(struct service *service, const struct answer *answer)
 		       request_type_name(answer->type), answer->seq, strerror(-r));
 }
 
-static void set_timer(struct service *service, uint64_t deadline_ms)
+static void set_timer_at(struct service *service, sd_event_source *source, uint64_t deadline_ms)
 {
 	uint64_t usec = deadline_ms > UINT64_MAX / 1000 ? UINT64_MAX : deadline_ms * 1000;
 
-	(void)sd_event_source_set_time(service->timer, usec);
-	(void)sd_event_source_set_enabled(service->timer,
+	(void)sd_event_source_set_time(source, usec);
+	(void)sd_event_source_set_enabled(source,
 					  usec == UINT64_MAX ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+	service->rearm = true;
 }
 
 static void carry_out(void *context, const struct effect *effect)
@@ -124,7 +140,7 @@ static void carry_out(void *context, const struct effect *effect)
 			abort(); /* a message that is lost here would leave a request without an answer */
 		break;
 	case EFFECT_SET_TIMER:
-		set_timer(service, effect->deadline_ms);
+		set_timer_at(service, service->timer, effect->deadline_ms);
 		break;
 	case EFFECT_RELEASE_MEMORY:
 		free(effect->memory);
@@ -185,9 +201,10 @@ static void check_seq(struct service *service, uint32_t seq)
 
 static void take_request(struct service *service, const struct request *request)
 {
-	struct input input = { .type = INPUT_REQUEST, .now_ms = now_ms(service) };
+	struct input input = { .type = INPUT_REQUEST, .now_ms = service->now_ms };
 	size_t bytes = core_ctr_memory_bytes(service->core, request);
 
+	service->requests_since_tick++;
 	check_seq(service, request->seq);
 	if (report_debug())
 		report(LOG_DEBUG, request->uuid, request->luid,
@@ -220,55 +237,135 @@ static void tell_malformed(struct service *service)
 	       (unsigned long long)counters->unsupported);
 }
 
-static int on_receive(sd_event_source *source, int fd, uint32_t revents, void *context)
+/* Takes one datagram; false when there is none, or the loop is to end. */
+static bool receive(struct service *service)
+{
+	struct request request;
+	int r = connector_receive(service->connector, &request);
+
+	switch (r) {
+	case 1:
+		take_request(service, &request);
+		return true;
+	case 0:
+		return false;
+	case -ENOBUFS: /* the gap in seq says which */
+		return true;
+	case -EPROTONOSUPPORT:
+	case -ENOTSUP:
+		answer_error(service, &request, r == -ENOTSUP ? -ENOSYS : r);
+		tell_malformed(service);
+		return true;
+	case -EPERM:
+	case -ENOMSG:
+	case -EMSGSIZE:
+	case -EBADMSG:
+		tell_malformed(service);
+		return true;
+	default:
+		report(LOG_ERR, NULL, 0, "netlink socket: %s", strerror(-r));
+		(void)sd_event_exit(service->event, 1);
+		service->rearm = true;
+		return false;
+	}
+}
+
+/* The poll found one.  Whether another one follows at once is worth a system call only when that happened lately. */
+static void receive_some(struct service *service)
+{
+	if (!receive(service))
+		return;
+	if (!service->more_came && ++service->lone % LOOK_AGAIN != 0)
+		return;
+	service->more_came = false;
+	for (int i = 1; i < RECEIVE_BURST && receive(service); i++)
+		service->more_came = true;
+}
+
+/* ---- the loop ---- */
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *context)
 {
 	struct service *service = context;
-	struct request request;
 
 	(void)source;
-	(void)fd;
-	(void)revents;
-	for (int i = 0; i < RECEIVE_BURST; i++) {
-		int r = connector_receive(service->connector, &request);
+	(void)usec;
+	service->now_ms = clock_ms();
+	service->ticking = service->requests_since_tick > 0;
+	service->requests_since_tick = 0;
+	if (service->ticking)
+		set_timer_at(service, service->tick, service->now_ms + TICK_MS);
+	return 0;
+}
 
-		if (r == 1) {
-			take_request(service, &request);
-			continue;
+/* The first request after a rest: from here on time is looked at every TICK_MS only. */
+static void begin_ticking(struct service *service)
+{
+	service->now_ms = clock_ms();
+	service->ticking = true;
+	set_timer_at(service, service->tick, service->now_ms + TICK_MS);
+}
+
+/*
+ * Serves requests until the event loop has something else to do.  A request costs three system calls (poll, receive,
+ * send), or two when the next one is there already: IN_SYNC comes for every read.
+ */
+static int serve_requests(struct service *service)
+{
+	struct pollfd fds[2] = {
+		{ .fd = connector_fd(service->connector), .events = POLLIN },
+		{ .fd = sd_event_get_fd(service->event), .events = POLLIN },
+	};
+
+	service->rearm = false;
+	while (!service->rearm) {
+		if (poll(fds, 2, -1) < 0)
+			return errno == EINTR ? 0 : -errno;
+		if (fds[0].revents != 0) {
+			if (!service->ticking)
+				begin_ticking(service);
+			receive_some(service);
 		}
-		if (r == 0)
+		if (fds[1].revents != 0)
 			return 0;
-		switch (r) {
-		case -ENOBUFS: /* the gap in seq says which */
-			break;
-		case -EPROTONOSUPPORT:
-		case -ENOTSUP:
-			answer_error(service, &request, r == -ENOTSUP ? -ENOSYS : r);
-			tell_malformed(service);
-			break;
-		case -EPERM:
-		case -ENOMSG:
-		case -EMSGSIZE:
-		case -EBADMSG:
-			tell_malformed(service);
-			break;
-		default:
-			report(LOG_ERR, NULL, 0, "netlink socket: %s", strerror(-r));
-			return sd_event_exit(service->event, 1);
-		}
 	}
 	return 0;
+}
+
+int service_run(struct service *service)
+{
+	sd_event *event = service->event;
+	int code = 0;
+	int r;
+
+	while (sd_event_get_state(event) != SD_EVENT_FINISHED) {
+		r = sd_event_prepare(event);
+		if (r == 0) {
+			r = serve_requests(service);
+			if (r < 0)
+				return r;
+			r = sd_event_wait(event, 0);
+		}
+		if (r > 0)
+			r = sd_event_dispatch(event);
+		if (r < 0)
+			return r;
+	}
+	r = sd_event_get_exit_code(event, &code);
+	return r < 0 ? r : code;
 }
 
 /* ---- opening ---- */
 
 static void predecessor_found(void *context, const char *uuid)
 {
+	struct service *service = context;
 	struct input input = { .type = INPUT_PREDECESSOR,
-			       .now_ms = now_ms(context),
+			       .now_ms = service->now_ms,
 			       .predecessor = uuid };
 
 	report(LOG_NOTICE, uuid, 0, "is live: an earlier daemon served it");
-	step(context, &input);
+	step(service, &input);
 }
 
 static int open_connector(struct service *service)
@@ -298,8 +395,7 @@ static int open_connector(struct service *service)
 	if (connector_receive_buffer_bytes(service->connector) < CONNECTOR_RECEIVE_BUFFER_BYTES)
 		report(LOG_WARNING, NULL, 0, "the netlink receive buffer is only %u bytes",
 		       connector_receive_buffer_bytes(service->connector));
-	return sd_event_add_io(service->event, &service->receive, connector_fd(service->connector),
-			       EPOLLIN, on_receive, service);
+	return 0;
 }
 
 static int make_core(struct service *service, const struct core_config *config)
@@ -311,7 +407,7 @@ static int make_core(struct service *service, const struct core_config *config)
 		return -ENOMEM;
 	memset(service->core_memory, 0, bytes);
 	service->core =
-		core_init(service->core_memory, config, carry_out, service, now_ms(service));
+		core_init(service->core_memory, config, carry_out, service, service->now_ms);
 	return 0;
 }
 
@@ -324,6 +420,7 @@ int service_open(struct service **ret_service, sd_event *event, const struct cor
 	if (service == NULL)
 		return -ENOMEM;
 	service->event = sd_event_ref(event);
+	service->now_ms = clock_ms();
 	r = make_core(service, config);
 	if (r < 0)
 		goto fail;
@@ -333,7 +430,11 @@ int service_open(struct service **ret_service, sd_event *event, const struct cor
 	r = sd_event_add_time(event, &service->timer, CLOCK_MONOTONIC, 0, 1000, on_timer, service);
 	if (r < 0)
 		goto fail;
-	(void)sd_event_source_set_enabled(service->timer, SD_EVENT_OFF);
+	r = sd_event_add_time(event, &service->tick, CLOCK_MONOTONIC, 0, 1000, on_tick, service);
+	if (r < 0)
+		goto fail;
+	set_timer_at(service, service->timer, UINT64_MAX);
+	set_timer_at(service, service->tick, UINT64_MAX);
 	r = machine_open(&service->machine, event, &machine_config, machine_input, service);
 	if (r < 0) {
 		report(LOG_ERR, NULL, 0, "devices cannot be served: %s", strerror(-r));
@@ -353,7 +454,7 @@ void service_close(struct service *service)
 {
 	if (service == NULL)
 		return;
-	sd_event_source_unref(service->receive);
+	sd_event_source_unref(service->tick);
 	connector_close(service->connector);
 	if (service->machine != NULL)
 		machine_close(service->machine);

@@ -3,7 +3,8 @@
  * The service: joins the core to its three outside worlds (kernel, group, machine) in one event loop.
  *
  * One thread decides.  Every input becomes one step; what the step multicasts is delivered before the next
- * input is taken.
+ * input is taken.  The kernel's requests are polled for beside the event loop, not through it: on the way of a read every
+ * system call counts.
  */
 #ifndef DMCLOGD_SERVICE_H
 #define DMCLOGD_SERVICE_H
@@ -22,6 +23,9 @@ struct service;
  */
 int service_open(struct service **ret_service, sd_event *event, const struct core_config *config);
 void service_close(struct service *service);
+
+/* Serves until sd_event_exit() is called.  Returns its code, or negative errno. */
+int service_run(struct service *service);
 
 /* The core, for looking in. */
 const struct core *service_core(const struct service *service);
