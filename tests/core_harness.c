@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/core/core_private.h"
+
 static void collect(struct harness *harness, const struct effect *effect)
 {
 	struct harness_job *job = &harness->jobs[harness->next_job % HARNESS_JOBS_MAX];
@@ -68,6 +70,8 @@ static void take_effect(void *context, const struct effect *effect)
 		break;
 	case EFFECT_RELEASE_MEMORY:
 		forget_memory(harness, effect->memory);
+		break;
+	case EFFECT_PROVOKE:
 		break;
 	case EFFECT_EVENT:
 		collect_event(harness, &effect->event);
@@ -262,6 +266,7 @@ static void answer_of(struct harness *harness, struct harness_job *job, int stat
 	case EFFECT_MULTICAST:
 	case EFFECT_SET_TIMER:
 	case EFFECT_RELEASE_MEMORY:
+	case EFFECT_PROVOKE:
 	case EFFECT_EVENT:
 		assert(0);
 	}
@@ -353,6 +358,17 @@ static bool job_one(struct harness *harness)
 	return false;
 }
 
+/* A core that has come to rest has done all that its state allows: another round of the pumps does nothing. */
+static void check_quiet(struct harness *harness)
+{
+	uint32_t before = harness->trace_count;
+
+	for (uint32_t i = 0; i < harness->core->logs_end; i++)
+		if (harness->core->logs[i] != NULL)
+			log_pump(harness->core, harness->core->logs[i]);
+	assert(harness->trace_count == before);
+}
+
 void harness_run(struct harness *harness)
 {
 	if (harness->running)
@@ -367,6 +383,8 @@ void harness_run(struct harness *harness)
 			break;
 	}
 	harness->running = false;
+	if (harness->watch_quiet && !harness->spun)
+		check_quiet(harness);
 }
 
 void harness_input(struct harness *harness, struct input *input)

@@ -43,6 +43,7 @@ struct harness {
 	uint64_t disk_bytes; /* 0: 64 KiB */
 	uint32_t block_bytes;
 	const char *uuid; /* of harness_ctr() and harness_ask() */
+	bool watch_quiet; /* abort when the core, asked again, would still do something */
 
 	struct core *core;
 	uint64_t now_ms;
