@@ -275,6 +275,7 @@ END_TEST
 START_TEST(more_windows_than_there_can_be)
 {
 	struct group_message claim = claim_of(0);
+	struct group_message join = harness_message(MESSAGE_JOIN, PEER);
 
 	harness_destroy(&h, LUID);
 	harness_put_kernel_log(&h, HARNESS_REGIONS, 0);
@@ -282,6 +283,8 @@ START_TEST(more_windows_than_there_can_be)
 	h.keep[EFFECT_OPEN_LEGS] = true;
 	(void)harness_ask(&h, REQUEST_RESUME, LUID);
 	ck_assert_uint_eq(harness_status(&h).region_count, 256);
+	join.log.device_sectors = 262144;
+	harness_deliver(&h, &join);
 	for (uint64_t r = 0; r < 256; r++) {
 		claim = claim_of(r);
 		claim.log.device_sectors = 262144;
