@@ -26,6 +26,8 @@ checked() { # NAME: that number
 	check | tr '\n' ' ' | sed -n "s/.*$1 \([0-9]*\).*/\1/p"
 }
 
+log_clean() { [ -z "$(log_dirty)" ]; }
+
 region_undo() { # REGION: leg 2 gets what leg 1 has
 	dd if="$UML_RUN/a.img" of="$UML_RUN/b.img" bs=$((REGION * 512)) skip="$1" seek="$1" count=1 \
 		conv=notrunc status=none
@@ -77,6 +79,8 @@ one_region() { # SECTORS
 	daemon_expect 1 "one: open, from a device without a log: 1 regions out of sync"
 	expect_eq "$(daemon_count 1 one copied)" 1 "regions copied"
 	expect_equal_legs
+	# From here on only a hold can say that the region is not clean.
+	wait_for 10 log_clean || fail "the region that was copied does not become clean on disk"
 	cut_while_writing 0
 	node_boot 1
 	daemon_start 1
