@@ -257,6 +257,26 @@ START_TEST(legs_opened_for_the_flush)
 }
 END_TEST
 
+START_TEST(legs_that_cannot_be_opened)
+{
+	h.status[EFFECT_OPEN_LEGS] = -ENODEV;
+	open_and_write();
+	ck_assert(harness_answered(&h, postsuspend(), 0));
+	check_lost();
+}
+END_TEST
+
+/* Nothing was held: nobody needs the legs. */
+START_TEST(legs_that_are_not_needed)
+{
+	h.status[EFFECT_OPEN_LEGS] = -ENODEV;
+	harness_open(&h, LUID);
+	ck_assert(harness_answered(&h, postsuspend(), 0));
+	ck_assert_uint_eq(h.effects[EFFECT_OPEN_LEGS], 1);
+	ck_assert_uint_eq(h.last_event[EVENT_CLOSED].number, 0);
+}
+END_TEST
+
 /* ---- an error or a crash at every write ---- */
 
 /* Slot bits, slot header, kernel header, superblock. */
@@ -368,6 +388,8 @@ int main(void)
 	tcase_add_test(tests, g10_failed_flush_of_the_legs);
 	tcase_add_test(tests, h6_letter_after_a_good_flush);
 	tcase_add_test(tests, legs_opened_for_the_flush);
+	tcase_add_test(tests, legs_that_cannot_be_opened);
+	tcase_add_test(tests, legs_that_are_not_needed);
 	tcase_add_loop_test(tests, every_write_fails, 0, 5);
 	tcase_add_test(tests, several_writes_under_way);
 	tcase_add_test(tests, loss_that_cannot_be_written);

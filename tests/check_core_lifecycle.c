@@ -298,7 +298,18 @@ START_TEST(ctr_refused)
 	ck_assert_uint_eq(h.events[EVENT_CTR_REFUSED], 4);
 	ck_assert_uint_eq(core_table_count(h.core), 0);
 	ck_assert_uint_eq(harness_memory_count(&h), 0);
-	ck_assert(harness_answered(&h, harness_ask(&h, REQUEST_RESUME, LUID), -ESRCH));
+	ck_assert(harness_answered(&h, harness_ask(&h, REQUEST_FLUSH, LUID), -ESRCH));
+}
+END_TEST
+
+START_TEST(more_tables_than_there_can_be)
+{
+	for (uint64_t luid = 1; luid <= CORE_TABLES_MAX; luid++)
+		ck_assert(harness_answered(&h, harness_ctr(&h, luid, HARNESS_CORE), 0));
+	ck_assert(harness_answered(&h, harness_ctr(&h, 5000, HARNESS_CORE), -ENOSPC));
+	(void)harness_ask(&h, REQUEST_DTR, 7);
+	ck_assert(harness_answered(&h, harness_ctr(&h, 5000, HARNESS_CORE), 0));
+	ck_assert_uint_eq(core_table_count(h.core), CORE_TABLES_MAX);
 }
 END_TEST
 
@@ -420,6 +431,7 @@ int main(void)
 	tcase_add_test(tests, luid_again_while_opening);
 	tcase_add_test(tests, luid_again_while_live);
 	tcase_add_test(tests, ctr_refused);
+	tcase_add_test(tests, more_tables_than_there_can_be);
 	tcase_add_test(tests, ctr_without_memory);
 	tcase_add_test(tests, ctr_again_while_the_device_closes);
 	tcase_add_test(tests, dtr_waits_for_the_log_device);

@@ -145,10 +145,12 @@ START_TEST(h1_core_log)
 	(void)harness_ask(&h, REQUEST_RESUME, NEW);
 	ck_assert_uint_eq(sync_count(), 0);
 	ck_assert_uint_eq(harness_status(&h).lost_count, 0);
+	(void)harness_ctr(&h, 0x3000, HARNESS_CORE " nosync");
+	(void)harness_ask(&h, REQUEST_PRESUSPEND, NEW);
 	h.keep[EFFECT_OPEN_LEGS] = false;
 	harness_run(&h);
-	(void)harness_ctr(&h, 0x3000, HARNESS_CORE " nosync");
-	harness_suspend(&h, NEW);
+	(void)harness_ask(&h, REQUEST_POSTSUSPEND, NEW);
+	h.keep[EFFECT_OPEN_LEGS] = true;
 	(void)harness_ask(&h, REQUEST_RESUME, 0x3000);
 	ck_assert_uint_eq(sync_count(), HARNESS_REGIONS);
 	ck_assert_uint_eq(h.effects[EFFECT_OPEN_DEVICE], 0);
@@ -198,6 +200,7 @@ START_TEST(h12_proof)
 	uint32_t resume = open_after(owner);
 
 	harness_advance(&h, 3600000);
+	(void)harness_ask(&h, REQUEST_RESUME, NEW);
 	ck_assert_int_eq(harness_answer(&h, resume) != NULL, owner->proven);
 	ck_assert_uint_eq(h.events[EVENT_WAITING_FOR_SLOT], !owner->proven);
 	ck_assert(!harness_disk_clean(&h, 5));
@@ -273,6 +276,20 @@ static int fail_while_opening(enum effect_type type, int n)
 	return 1;
 }
 
+/* A kernel that was told "in sync" is told nothing else: lost, not never. */
+START_TEST(unreadable_for_the_same_luid)
+{
+	harness_put_kernel_log(&h, HARNESS_REGIONS, 40);
+	h.status[EFFECT_COPY] = -EIO;
+	harness_open(&h, LUID);
+	harness_suspend(&h, LUID);
+	h.status[EFFECT_READ] = -EIO;
+	(void)harness_ask(&h, REQUEST_RESUME, LUID);
+	ck_assert_uint_eq(harness_status(&h).lost_count, 40);
+	ck_assert_uint_eq(harness_number(&h, harness_ask_region(&h, REQUEST_IN_SYNC, LUID, 0)), 1);
+}
+END_TEST
+
 /* Head, base, four slot headers, a slot. */
 START_TEST(every_read_fails)
 {
@@ -336,6 +353,7 @@ int main(void)
 	tcase_add_test(tests, h1_core_log);
 	tcase_add_loop_test(tests, h12_proof, 0, OWNERS);
 	tcase_add_test(tests, h12_takeover_delay);
+	tcase_add_test(tests, unreadable_for_the_same_luid);
 	tcase_add_loop_test(tests, every_read_fails, 0, 7);
 	tcase_add_loop_test(tests, every_write_fails, 0, 7);
 	tcase_add_loop_test(tests, crash_during_an_opening_after_a_crash, 0, 8);
