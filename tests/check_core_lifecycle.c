@@ -298,7 +298,7 @@ START_TEST(ctr_refused)
 	ck_assert_uint_eq(h.events[EVENT_CTR_REFUSED], 4);
 	ck_assert_uint_eq(core_table_count(h.core), 0);
 	ck_assert_uint_eq(harness_memory_count(&h), 0);
-	ck_assert(harness_answered(&h, harness_ask(&h, REQUEST_FLUSH, LUID), -ESRCH));
+	ck_assert(harness_answered(&h, harness_ask(&h, REQUEST_DTR, LUID), -ESRCH));
 }
 END_TEST
 
