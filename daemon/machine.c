@@ -18,6 +18,7 @@
 #include "daemon/legs.h"
 #include "daemon/live_table.h"
 #include "daemon/log_device.h"
+#include "daemon/provoke.h"
 #include "daemon/machine_port.h"
 
 struct machine {
@@ -184,6 +185,9 @@ int machine_do(struct machine *machine, const struct effect *effect)
 		break;
 	case EFFECT_COPY:
 		r = do_copy(machine, &effect->copy);
+		break;
+	case EFFECT_PROVOKE:
+		r = provoke(&machine->port, &effect->table);
 		break;
 	case EFFECT_ANSWER:
 	case EFFECT_MULTICAST:

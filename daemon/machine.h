@@ -58,7 +58,8 @@ int machine_dm_events_status(const struct machine *machine);
 int machine_live_mirrors(void (*found)(void *context, const char *uuid), void *context);
 
 /*
- * Begins one of EFFECT_OPEN_DEVICE, CLOSE_DEVICE, READ, WRITE, OPEN_LEGS, CLOSE_LEGS, FLUSH_LEGS, READ_HEALTH, COPY
+ * Begins one of EFFECT_OPEN_DEVICE, CLOSE_DEVICE, READ, WRITE, OPEN_LEGS, CLOSE_LEGS, FLUSH_LEGS, READ_HEALTH, COPY,
+ * PROVOKE
  * (asserted, as is that what is used has been opened).  Failures are told by the input's status.  Returns 0; or -ENOMEM
  * when there was no memory even for that: no input will come.
  */

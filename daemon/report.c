@@ -114,6 +114,56 @@ static int event_priority(enum core_event event)
 	return LOG_ERR;
 }
 
+/* The events about legs, regions and tables. */
+static void word_leg_event(const struct effect_event *event, const char *error, char *text,
+			   size_t bytes)
+{
+	switch (event->event) {
+	case EVENT_LEG_FAILED:
+		(void)snprintf(text, bytes,
+			       "a leg has failed, health letters %s: nothing is copied",
+			       event->text);
+		break;
+	case EVENT_LEG_FLUSH_FAILED:
+		(void)snprintf(text, bytes,
+			       "a leg did not keep what was written (%s): %" PRIu64
+			       " regions count as out of sync until a new table is loaded",
+			       event->status < 0 ? error : "health letters", event->number);
+		break;
+	case EVENT_REGION_LOST:
+		(void)snprintf(text, bytes,
+			       "region %" PRIu64 " went out of sync: a leg failed a write",
+			       event->region);
+		break;
+	case EVENT_COPY_FAILED:
+		(void)snprintf(text, bytes, "region %" PRIu64 " could not be copied (%s)",
+			       event->region, error);
+		break;
+	case EVENT_IN_SYNC:
+		(void)snprintf(text, bytes, "in sync: all %" PRIu64 " regions", event->number);
+		break;
+	case EVENT_LEGS_UNREADABLE:
+		(void)snprintf(
+			text, bytes,
+			"the live table cannot be read (%s): nothing is copied, and it is tried "
+			"again every second",
+			error);
+		break;
+	case EVENT_CONFLICT:
+		(void)snprintf(text, bytes, "%s: writes through this table fail", event->text);
+		break;
+	case EVENT_UNKNOWN_PAST:
+		(void)snprintf(
+			text, bytes,
+			"was served by an earlier dmclogd: all regions count as held, and nothing "
+			"is copied until a new table is loaded (dmsetup reload, suspend, resume)");
+		break;
+	default:
+		(void)snprintf(text, bytes, "event %d", (int)event->event);
+		break;
+	}
+}
+
 static void word_event(const struct effect_event *event, char *text, size_t bytes)
 {
 	const char *error = errno_text(event->status);
@@ -159,44 +209,8 @@ static void word_event(const struct effect_event *event, char *text, size_t byte
 	case EVENT_DEVICE_RECOVERED:
 		(void)snprintf(text, bytes, "log device can be written again");
 		break;
-	case EVENT_LEG_FAILED:
-		(void)snprintf(text, bytes,
-			       "a leg has failed, health letters %s: nothing is copied",
-			       event->text);
-		break;
-	case EVENT_LEG_FLUSH_FAILED:
-		(void)snprintf(text, bytes,
-			       "a leg did not keep what was written (%s): %" PRIu64
-			       " regions count as out of sync until a new table is loaded",
-			       event->status < 0 ? error : "health letters", event->number);
-		break;
-	case EVENT_REGION_LOST:
-		(void)snprintf(text, bytes,
-			       "region %" PRIu64 " went out of sync: a leg failed a write",
-			       event->region);
-		break;
-	case EVENT_COPY_FAILED:
-		(void)snprintf(text, bytes, "region %" PRIu64 " could not be copied (%s)",
-			       event->region, error);
-		break;
-	case EVENT_IN_SYNC:
-		(void)snprintf(text, bytes, "in sync: all %" PRIu64 " regions", event->number);
-		break;
-	case EVENT_LEGS_UNREADABLE:
-		(void)snprintf(
-			text, bytes,
-			"the live table cannot be read (%s): nothing is copied, and it is tried "
-			"again every second",
-			error);
-		break;
-	case EVENT_CONFLICT:
-		(void)snprintf(text, bytes, "%s: writes through this table fail", event->text);
-		break;
-	case EVENT_UNKNOWN_PAST:
-		(void)snprintf(
-			text, bytes,
-			"was served by an earlier dmclogd: all regions count as held, and nothing "
-			"is copied until a new table is loaded (dmsetup reload, suspend, resume)");
+	default:
+		word_leg_event(event, error, text, bytes);
 		break;
 	}
 }

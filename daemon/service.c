@@ -148,6 +148,10 @@ static void carry_out(void *context, const struct effect *effect)
 	case EFFECT_EVENT:
 		report_event(&effect->event);
 		break;
+	case EFFECT_PROVOKE:
+		/* Without it the RESUME waits for somebody else's request. */
+		(void)machine_do(service->machine, effect);
+		break;
 	case EFFECT_OPEN_DEVICE:
 	case EFFECT_CLOSE_DEVICE:
 	case EFFECT_READ:

@@ -52,6 +52,7 @@ enum input_type {
 	INPUT_LEGS_FLUSHED,  /* answers EFFECT_FLUSH_LEGS */
 	INPUT_HEALTH,        /* answers EFFECT_READ_HEALTH */
 	INPUT_COPIED,        /* answers EFFECT_COPY */
+	INPUT_PROVOKED,      /* answers EFFECT_PROVOKE */
 	INPUT_DM_EVENT, /* some dm device of this node raised an event: health may have changed */
 	INPUT_TIME,     /* nothing but time has passed */
 };
@@ -82,7 +83,7 @@ struct input_io {
  * 'U' failed), leg 0 the primary as the table names it. */
 struct input_legs {
 	uint32_t table;
-	int status; /* 0; -ENODEV: no live table with this uuid; other negative errno */
+	int status;     /* 0; -ENODEV: no live table with this uuid; other negative errno */
 	bool suspended; /* LEGS_OPENED, HEALTH: the kernel has the table suspended now */
 	uint32_t leg_count;
 	char letters[CORE_LEGS_MAX];
@@ -91,6 +92,12 @@ struct input_legs {
 struct input_copied {
 	uint32_t table;
 	uint64_t region;
+	int status;
+};
+
+/* The status of the live table was asked for.  -ENODEV: there is no live table with this uuid. */
+struct input_provoked {
+	uint64_t luid;
 	int status;
 };
 
@@ -107,6 +114,7 @@ struct input {
 		struct input_legs legs;     /* LEGS_OPENED, HEALTH; table and status: LEGS_FLUSHED,
 							* LEGS_CLOSED */
 		struct input_copied copied; /* COPIED */
+		struct input_provoked provoked; /* PROVOKED */
 	};
 };
 
@@ -124,6 +132,7 @@ enum effect_type {
 	EFFECT_FLUSH_LEGS,     /* flush the caches of all legs */
 	EFFECT_READ_HEALTH,    /* read the health letters of the live table */
 	EFFECT_COPY,           /* copy a region from leg 0 to all others */
+	EFFECT_PROVOKE,        /* make the kernel ask something of the live table with this uuid */
 	EFFECT_SET_TIMER,      /* step with INPUT_TIME at this time, or soon after */
 	EFFECT_RELEASE_MEMORY, /* this memory, given with a CTR, is no longer used */
 	EFFECT_EVENT,          /* something happened that people want to know */
@@ -143,7 +152,7 @@ struct effect_io {
 };
 
 struct effect_table {
-	uint32_t table;
+	uint32_t table;   /* not PROVOKE: there is none yet */
 	const char *uuid; /* valid while the table is */
 	uint64_t luid;
 };
@@ -194,11 +203,12 @@ struct effect {
 		struct group_message message; /* MULTICAST */
 		struct effect_device device;  /* OPEN_DEVICE, CLOSE_DEVICE */
 		struct effect_io io;          /* READ, WRITE */
-		struct effect_table table;    /* OPEN_LEGS, CLOSE_LEGS, FLUSH_LEGS, READ_HEALTH */
-		struct effect_copy copy;      /* COPY */
-		uint64_t deadline_ms;         /* SET_TIMER: replaces the one before */
-		void *memory;                 /* RELEASE_MEMORY */
-		struct effect_event event;    /* EVENT */
+		struct effect_table
+			table; /* OPEN_LEGS, CLOSE_LEGS, FLUSH_LEGS, READ_HEALTH, PROVOKE */
+		struct effect_copy copy;   /* COPY */
+		uint64_t deadline_ms;      /* SET_TIMER: replaces the one before */
+		void *memory;              /* RELEASE_MEMORY */
+		struct effect_event event; /* EVENT */
 	};
 };
 

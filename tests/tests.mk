@@ -2,6 +2,6 @@
 # What a check_* binary links beyond the core and the object of its name: see the
 # comment in the Makefile.
 MACHINE_OBJ := $(addprefix daemon/,table_parse.o worker.o block_device.o live_table.o \
-	log_device.o copier.o legs.o machine.o)
+	log_device.o copier.o legs.o machine.o provoke.o)
 check_machine_EXTRA := $(MACHINE_OBJ)
 check_legs_EXTRA := $(MACHINE_OBJ)

@@ -111,7 +111,7 @@ uint64_t bitmap_next(const struct bitmap *bitmap, uint64_t from)
 	uint64_t rest;
 	uint64_t word;
 
-	if (from >= bitmap->bits)
+	if (bitmap->count == 0 || from >= bitmap->bits)
 		return BITMAP_NONE;
 	rest = bitmap->words[from / 64] >> (from % 64);
 	if (rest != 0)

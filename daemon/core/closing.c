@@ -73,6 +73,7 @@ static void enter(struct core *core, struct log *log, struct table *table, enum 
 	struct group_message leave = { .type = MESSAGE_LEAVE, .luid = table->luid };
 
 	log->closing.step = step;
+	log->again = true;
 	switch (step) {
 	case CLOSING_FLUSH:
 		if (PLANTED(PLANT_HEADER_EARLY) && log->type == LOG_TYPE_DISK)

@@ -93,13 +93,19 @@ void waiting_note(struct core *core, struct table *table, const struct request *
 {
 	struct waiting *waiting = &table->waiting[request->type];
 	uint64_t region = request->region_count > 0 ? request->regions[0] : 0;
+	uint32_t i;
 
 	if (!waiting->active || waiting->region != region)
 		*waiting = (struct waiting){ .region = region, .since_ms = core->now_ms };
 	waiting->active = true;
 	waiting->version = request->version;
 	waiting->ticket = 0;
-	waiting->seqs[waiting->seq_count++ % WAITING_SEQS_MAX] = request->seq;
+	i = waiting->seq_count++ % WAITING_SEQS_MAX;
+	waiting->seqs[i] = request->seq;
+	/* It is the one with a NUL behind the constructor string. */
+	waiting->no_room &= ~(UINT32_C(1) << i);
+	if (request->type == REQUEST_CTR && request->constructor_terminated)
+		waiting->no_room |= UINT32_C(1) << i;
 }
 
 void answer_waiting(struct core *core, struct table *table, enum request_type type, int error,
@@ -116,11 +122,11 @@ void answer_waiting(struct core *core, struct table *table, enum request_type ty
 	effect.answer.type = type;
 	effect.answer.version = waiting->version;
 	effect.answer.error = error;
-	effect.answer.payload_bytes = payload_bytes;
 	if (payload_bytes > 0)
 		memcpy(effect.answer.payload, payload, payload_bytes);
 	for (uint32_t i = 0; i < waiting->seq_count && i < WAITING_SEQS_MAX; i++) {
 		effect.answer.seq = waiting->seqs[i];
+		effect.answer.payload_bytes = (waiting->no_room >> i) & 1 ? 0 : payload_bytes;
 		emit(core, &effect);
 	}
 }
@@ -165,23 +171,6 @@ void log_pump(struct core *core, struct log *log)
 	} while (core->logs[index] == log && log->again);
 }
 
-/* The kernel asks something of a table that does not exist: with -ESRCH it builds the log again. */
-static void answer_unknown(struct core *core, const struct request *request)
-{
-	struct effect effect = {
-		.type = EFFECT_ANSWER,
-		.answer = {
-			.seq = request->seq,
-			.luid = request->luid,
-			.type = request->type,
-			.version = request->version,
-			.error = -ESRCH,
-		},
-	};
-
-	emit(core, &effect);
-}
-
 static struct log *step_request(struct core *core, const struct input_request *input)
 {
 	const struct request *request = input->request;
@@ -195,7 +184,7 @@ static struct log *step_request(struct core *core, const struct input_request *i
 	}
 	table = table_find(core, request->uuid, request->luid);
 	if (table == NULL) {
-		answer_unknown(core, request);
+		unknown_ask(core, request);
 		return NULL;
 	}
 	log = table_log(core, table);
@@ -222,6 +211,9 @@ static struct log *step_request(struct core *core, const struct input_request *i
 	case REQUEST_STATUS_TABLE:
 	case REQUEST_IS_REMOTE_RECOVERING:
 		request_answer(core, table, request);
+		/* What has been answered and changes nothing needs no pump: IN_SYNC comes for every read. */
+		if (!table->waiting[request->type].active && !request_changes(request->type))
+			return NULL;
 		break;
 	}
 	return log;
@@ -235,7 +227,7 @@ static void step_dm_event(struct core *core)
 	core->pump_all = true;
 }
 
-static void step_predecessor(struct core *core, const char *uuid)
+void predecessor_add(struct core *core, const char *uuid)
 {
 	char *slot;
 
@@ -283,7 +275,8 @@ static struct log *step_input(struct core *core, const struct input *input)
 
 	switch (input->type) {
 	case INPUT_PREDECESSOR:
-		step_predecessor(core, input->predecessor);
+		predecessor_add(core, input->predecessor);
+		unknown_provoke(core, input->predecessor, 0);
 		break;
 	case INPUT_REQUEST:
 		return step_request(core, &input->request);
@@ -312,6 +305,9 @@ static struct log *step_input(struct core *core, const struct input *input)
 		log = log_of_table(core, input->copied.table);
 		copying_copied(core, &input->copied);
 		return log;
+	case INPUT_PROVOKED:
+		unknown_provoked(core, &input->provoked);
+		break;
 	case INPUT_DM_EVENT:
 		step_dm_event(core);
 		break;

@@ -98,6 +98,7 @@ struct waiting {
 	bool active;
 	uint32_t seqs[WAITING_SEQS_MAX];
 	uint32_t seq_count;
+	uint32_t no_room; /* bit i: seqs[i] is a CTR of the reconnect loop, which has no room for a payload */
 	uint32_t version;
 	uint64_t region;
 	uint64_t since_ms;
@@ -119,7 +120,6 @@ struct table {
 	enum sync_option sync;
 	char constructor[REQUEST_PAYLOAD_MAX_BYTES + 1];
 	struct waiting waiting[REQUEST_TYPES];
-	struct request deferred; /* about I/O, come before the RESUME was answered; type 0: none */
 	bool unheld_marks; /* the kernel marked regions while we took the table for suspended */
 	/* The live table and its legs. */
 	enum legs_state legs;
@@ -127,8 +127,10 @@ struct table {
 	bool legs_complained;
 	uint32_t leg_count;
 	char letters[CORE_LEGS_MAX + 1];
-	bool health_told; /* MESSAGE_HEALTH is under way */
-	bool leg_failed;  /* a leg failed a write or a flush, or had a letter that was not A */
+	bool told_failed;  /* what the last MESSAGE_HEALTH said */
+	bool health_told;  /* MESSAGE_HEALTH is under way */
+	bool letters_told; /* EVENT_LEG_FAILED was given */
+	bool leg_failed;   /* a leg failed a write or a flush, or had a letter that was not A */
 	int health_status;
 	bool dm_suspended;      /* as the kernel says, at the last reading */
 	uint64_t health_wanted; /* number of the newest reading of the letters that somebody waits for */
@@ -299,6 +301,17 @@ struct log {
 	uint64_t slot_writes, base_writes, leg_flushes, regions_copied, requests;
 };
 
+#define UNKNOWN_REQUESTS_MAX 64
+
+/* A request of a luid that nobody has constructed yet. */
+struct unknown_request {
+	uint64_t luid;
+	enum request_type type;
+	uint32_t seq;
+	uint32_t version; /* 0: free */
+	uint64_t since_ms;
+};
+
 struct core {
 	struct core_config config;
 	effect_function *effect;
@@ -312,6 +325,8 @@ struct core {
 	uint32_t table_count;
 	struct table tables[CORE_TABLES_MAX];
 	struct log *logs[CORE_LOGS_MAX];
+	uint32_t unknown_next;
+	struct unknown_request unknown_requests[UNKNOWN_REQUESTS_MAX];
 	uint32_t predecessor_count;
 	char predecessors[CORE_PREDECESSORS_MAX][REQUEST_UUID_SIZE];
 };
@@ -331,6 +346,8 @@ void log_free(struct core *core, struct log *log);
 
 /* ---- core.c ---- */
 
+/* The live table of this uuid has a past that nobody here knows. */
+void predecessor_add(struct core *core, const char *uuid);
 void emit(struct core *core, const struct effect *effect);
 void emit_event(struct core *core, const struct log *log, const struct effect_event *event);
 void emit_table(struct core *core, enum effect_type type, const struct table *table);
@@ -357,11 +374,24 @@ void lifecycle_pump(struct core *core, struct log *log);
 /* The log is open: tables that wait in RESUME go on. */
 void table_live(struct core *core, struct table *table);
 
+/* ---- unknown.c ---- */
+
+void unknown_ask(struct core *core, const struct request *request);
+/* A request that comes before its table is live: it is told to come again when that is so. */
+void unknown_hold(struct core *core, const struct request *request);
+/* Makes the kernel ask something of the live table with this uuid. */
+void unknown_provoke(struct core *core, const char *uuid, uint64_t luid);
+/* The table is live: what waited for that comes again. */
+void unknown_live(struct core *core, const struct table *table);
+void unknown_provoked(struct core *core, const struct input_provoked *provoked);
+/* The table has been constructed: what waited for that waits for its RESUME now. */
+void unknown_adopt(struct core *core, struct table *table);
+
 /* ---- requests.c: everything else the kernel asks ---- */
 
 void request_answer(struct core *core, struct table *table, const struct request *request);
-/* Answers what came before the table was live. */
-void request_deferred(struct core *core, struct table *table);
+/* Can a request of this type have made something possible, when it has been answered? */
+bool request_changes(enum request_type type);
 
 /* ---- hold.c ---- */
 

@@ -32,6 +32,7 @@ bool health_primary_failed(const struct table *table)
 
 void health_leg_failed(struct table *table)
 {
+	table->letters_told = true;
 	table->leg_failed = true;
 }
 
@@ -43,6 +44,7 @@ static void tell_health(struct core *core, struct table *table)
 					 .legs_failed = health_failed(table) };
 
 	table->health_told = true;
+	table->told_failed = message.legs_failed;
 	multicast(core, log, &message);
 }
 
@@ -62,8 +64,9 @@ static void take_letters(struct core *core, struct table *table, const struct in
 	event.text = table->letters;
 	if (table->letters[strspn(table->letters, "A")] == '\0' || PLANTED(PLANT_LETTERS_IGNORED))
 		return;
-	if (!table->leg_failed)
+	if (!table->letters_told)
 		emit_event(core, table_log(core, table), &event);
+	table->letters_told = true;
 	table->leg_failed = true;
 }
 
@@ -155,11 +158,6 @@ void legs_pump(struct core *core, struct table *table)
 		table->health_begun++;
 		emit_table(core, EFFECT_READ_HEALTH, table);
 	}
-	for (uint32_t i = 0; i < MEMBERS_MAX; i++) {
-		const struct member *member = &log->replicated.members[i];
-
-		if (member->node_id == core->config.node_id &&
-		    member->legs_failed != health_failed(table) && !table->health_told)
-			tell_health(core, table);
-	}
+	if (table->told_failed != health_failed(table) && !table->health_told)
+		tell_health(core, table);
 }

@@ -100,7 +100,7 @@ static bool hold_begin(struct log *log, uint64_t region)
 	if (log->type == LOG_TYPE_DISK) {
 		uint64_t bit = slot_bit(log, region);
 
-		if (log->own_slot == NO_INDEX)
+		if (log->own_slot == NO_INDEX || log->opening.failed)
 			return false;
 		cancel_leaving(log, region);
 		image_set(&log->slot, DISK_SLOT_HEADER_BYTES, bit);
@@ -157,6 +157,7 @@ void hold_lose_all(struct core *core, struct log *log, int status)
 	if (!log->losing && event.number > 0)
 		emit_event(core, log, &event);
 	log->losing = true;
+	log->again = true;
 }
 
 static void add_in_sync(const struct log *log, const struct bitmap *covered,

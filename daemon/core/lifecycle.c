@@ -25,6 +25,8 @@ static void answer_ctr(struct core *core, struct table *table)
 	const struct log *log = table_log(core, table);
 	char device[32];
 
+	if (!table->waiting[REQUEST_CTR].active)
+		return;
 	if (log->type == LOG_TYPE_CORE) {
 		answer_waiting(core, table, REQUEST_CTR, 0, NULL, 0);
 		return;
@@ -112,6 +114,7 @@ static void build_table(struct core *core, struct log *log, const struct request
 		core->tables_end = index + 1;
 	core->table_count++;
 	log->tables++;
+	unknown_adopt(core, table);
 }
 
 void lifecycle_ctr(struct core *core, const struct request *request, void *memory)
@@ -314,7 +317,8 @@ static void begin_leaving(struct core *core, struct table *table)
  */
 static bool is_echo(const struct table *table)
 {
-	return table->phase == TABLE_LIVE && table->legs != LEGS_OPEN && !table->io_seen;
+	return table->phase == TABLE_LIVE && table->legs != LEGS_OPEN &&
+	       (table->dm_suspended || !table->io_seen);
 }
 
 static void join(struct core *core, struct table *table)
@@ -355,15 +359,17 @@ void table_live(struct core *core, struct table *table)
 	table->phase = TABLE_LIVE;
 	table->resumed_once = true;
 	table->io_seen = false;
+	table->dm_suspended = false;
+	table->told_failed = false;
 	table->unheld_marks = false;
 	table->join_sent = false;
 	table->legs_retry_ms = 0;
 	table->legs_complained = false;
 	log->live = table_index(core, table);
+	log->again = true;
 	core->pump_all = true; /* a rival may wait to hear that it is one */
 	answer_waiting(core, table, REQUEST_RESUME, 0, NULL, 0);
-	if (table->deferred.type != 0)
-		request_deferred(core, table);
+	unknown_live(core, table);
 }
 
 /* Opens and closes the log device as the tables need it. */
@@ -392,6 +398,12 @@ static void table_pump(struct core *core, struct log *log, struct table *table)
 			table->phase = TABLE_JOINING;
 		if (table->phase == TABLE_LIVE || table->phase == TABLE_PRESUSPENDED)
 			answer_waiting(core, table, REQUEST_RESUME, 0, NULL, 0);
+	}
+	if (table->conflict && !table->deleting && rival(core, table) == NULL) {
+		/* It has the log for itself now; what its kernel marked meanwhile nobody knows. */
+		table->conflict = false;
+		table->phase = TABLE_JOINING;
+		predecessor_add(core, log->name.uuid);
 	}
 	if (table->phase == TABLE_JOINING && !table->join_sent) {
 		if (table->deleting)

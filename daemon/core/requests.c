@@ -166,19 +166,17 @@ static bool is_about_io(enum request_type type)
 }
 
 /* A daemon that has just begun may hear of I/O before it has answered CTR and RESUME (the kernel repeats what its
- * predecessor left unanswered): it waits for them. */
+ * predecessor left unanswered): it comes again then. */
 static bool comes_too_early(const struct table *table, enum request_type type)
 {
 	return is_about_io(type) && (table->phase == TABLE_NEW || table->phase == TABLE_JOINING ||
 				     (table->phase == TABLE_READY && !table->resumed_once));
 }
 
-void request_deferred(struct core *core, struct table *table)
+bool request_changes(enum request_type type)
 {
-	struct request request = table->deferred;
-
-	table->deferred.type = 0;
-	request_answer(core, table, &request);
+	return type == REQUEST_MARK || type == REQUEST_CLEAR || type == REQUEST_FLUSH ||
+	       type == REQUEST_SET_REGION_SYNC;
 }
 
 void request_answer(struct core *core, struct table *table, const struct request *request)
@@ -188,7 +186,8 @@ void request_answer(struct core *core, struct table *table, const struct request
 	uint64_t number;
 
 	if (comes_too_early(table, request->type)) {
-		table->deferred = *request; /* a mirror's thread has one request under way */
+		table->waiting[request->type].active = false;
+		unknown_hold(core, request);
 		return;
 	}
 	switch (request->type) {

@@ -254,7 +254,7 @@ void admin_removed(struct sim *sim, struct dmdev *dev)
 	struct bio *bio;
 
 	dev->suspended = dev->noflush = false;
-	dev->blocked = true; /* until it is resumed */
+	dev->blocked = dev->dmf_suspended = true; /* until it is resumed */
 	while ((bio = bio_list_pop(&dev->deferred)) != NULL)
 		application_done(sim, bio, -5);
 }

@@ -125,13 +125,25 @@ static enum dm_step suspend_flusher(struct sim *sim, struct dmdev *dev)
 }
 
 /* dm_swap_table() and mirror_resume() */
+/* Is a status ioctl under way for this table (NULL: any)? */
+static bool status_of(const struct dmdev *dev, const struct table *table)
+{
+	if (dev->status.step != 0 && (table == NULL || dev->status.table == table))
+		return true;
+	for (uint32_t p = 0; p < PROVOCATIONS_MAX; p++)
+		if (dev->provocations[p].step != 0 &&
+		    (table == NULL || dev->provocations[p].table == table))
+			return true;
+	return false;
+}
+
 static enum dm_step resume(struct sim *sim, struct dmdev *dev)
 {
 	struct table *table = dev->inactive != NULL ? dev->inactive : dev->active;
 
 	if (table == NULL)
 		return STEP_NEXT;
-	if (dev->inactive != NULL && dev->active != NULL && dev->status.step != 0)
+	if (dev->inactive != NULL && dev->active != NULL && status_of(dev, NULL))
 		return wait_for(dev, STEP_SWAP); /* dm_sync_table(): the status ioctl reads it */
 	if (dev->inactive != NULL) {
 		dev->dying = dev->active;
@@ -278,7 +290,7 @@ static enum dm_step dm_step(struct sim *sim, struct dmdev *dev, enum dm_step now
 	case STEP_RESUMED:
 		return resumed(sim, dev);
 	case STEP_DTR_WORKER:
-		if (dev->status.step != 0 && dev->status.table == dev->dying)
+		if (status_of(dev, dev->dying))
 			return wait_for(dev, now);
 		return dev->dying->passes < dev->flush_target ? wait_for(dev, now) :
 								STEP_DTR_FLUSHER;

@@ -35,6 +35,26 @@ static struct dmdev *dev_of_uuid(struct sim *sim, struct node *node, const char 
 	return NULL;
 }
 
+/* INPUT_PROVOKED at once when there is no live table; else a status ioctl, whose end nobody waits for here. */
+static void provoked(struct sim *sim, struct node *node, const struct helper *helper)
+{
+	struct dmdev *dev = dev_of_uuid(sim, node, helper->uuid);
+	struct input input = { .type = INPUT_PROVOKED,
+			       .provoked = { .luid = helper->luid, .status = -ENODEV } };
+
+	NOTE(sim, "provoke", 0, 0, "node %u: provokes a request of %s", node->index, helper->uuid);
+	if (dev == NULL || dev->active == NULL) {
+		daemon_step(sim, node, &input);
+		return;
+	}
+	for (uint32_t p = 0; p < PROVOCATIONS_MAX; p++) {
+		if (dev->provocations[p].step != 0)
+			continue;
+		thread_wake(sim, &dev->provocations[p]);
+		return;
+	}
+}
+
 static void helper_begin(struct sim *sim, struct node *node, enum helper_kind kind, uint32_t id,
 			 const struct effect *effect)
 {
@@ -166,6 +186,9 @@ void daemon_effect(void *context, const struct effect *effect)
 	case EFFECT_RELEASE_MEMORY:
 		daemon_release(sim, node, effect->memory);
 		break;
+	case EFFECT_PROVOKE:
+		helper_begin(sim, node, HELPER_PROVOKE, effect->table.table, effect);
+		break;
 	case EFFECT_EVENT:
 		if (effect->event.event == EVENT_UNKNOWN_PAST)
 			dev_of_uuid(sim, node, effect->event.uuid)->unknown_past = true;
@@ -253,6 +276,9 @@ void helper_done(struct sim *sim, struct node *node, struct helper *helper)
 		NOTE(sim, "legs closed", done.id, 0, "node %u: legs of table %u closed",
 		     node->index, done.id);
 		daemon_step(sim, node, &input);
+		break;
+	case HELPER_PROVOKE:
+		provoked(sim, node, &done);
 		break;
 	case HELPER_READ_HEALTH:
 		letters_done(sim, node, &done, INPUT_HEALTH);

@@ -85,6 +85,7 @@ static void kernel_send(struct sim *sim, struct kthread *thread)
 	} else {
 		request_fill(slot, thread->table,
 			     thread->call == CALL_CTR ? REQUEST_CTR : REQUEST_RESUME);
+		slot->constructor_terminated = thread->call == CALL_CTR;
 	}
 	slot->seq = thread->seq;
 	node->socket_count++;
@@ -99,6 +100,7 @@ void kernel_call(struct sim *sim, struct kthread *thread, bool loops)
 	thread->call = CALL_SENT;
 	thread->loops = loops;
 	thread->asked_ms = sim->now_ms;
+	thread->no_room = false;
 	if (thread->request.type == REQUEST_RESUME) {
 		thread->table->suspended_answered = false;
 		thread->table->resume_asked = true;
@@ -119,9 +121,13 @@ static void kernel_done(struct sim *sim, struct kthread *thread, const struct an
 static void kernel_result(struct sim *sim, struct kthread *thread, const struct answer *answer)
 {
 	struct answer failed = { .error = -ESRCH };
+	struct answer no_room = { .error = -ENOSPC };
 
 	switch (thread->call) {
 	case CALL_SENT:
+		if (thread->no_room && answer->error == 0 && answer->payload_bytes > 0)
+			answer = &no_room;
+		thread->no_room = answer->error == -ESRCH && answer->seq != 0;
 		if (answer->error != -ESRCH || !thread->loops) {
 			kernel_done(sim, thread, answer);
 			break;
@@ -130,6 +136,9 @@ static void kernel_result(struct sim *sim, struct kthread *thread, const struct 
 		thread->sent_ms = sim->now_ms;
 		break;
 	case CALL_CTR:
+		/* no buffer comes with this CTR: any payload is too large */
+		if (answer->error == 0 && answer->payload_bytes > 0)
+			answer = &no_room;
 		thread->call = answer->error == 0 ? CALL_RESUME : CALL_SLEEPING;
 		thread->table->resume_asked |= answer->error == 0;
 		thread->sent_ms = sim->now_ms;
@@ -169,6 +178,9 @@ static struct kthread *dev_thread(struct dmdev *dev, uint32_t number)
 	if (number == 1)
 		return &dev->status;
 	number -= 2;
+	if (number < PROVOCATIONS_MAX)
+		return &dev->provocations[number];
+	number -= PROVOCATIONS_MAX;
 	if (number / 2 >= TABLES_MAX)
 		return NULL;
 	table = &dev->tables[number / 2];

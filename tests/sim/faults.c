@@ -93,10 +93,12 @@ void node_start(struct sim *sim, struct node *node)
 
 		memset(dev, 0, sizeof(*dev));
 		dev->node = node;
-		dev->blocked = true; /* until it is resumed */
+		dev->blocked = dev->dmf_suspended = true; /* until it is resumed */
 		dev->mirror = &sim->mirrors[i];
 		thread_of_dev(&dev->admin, dev, "dmsetup", dm_run);
 		thread_of_dev(&dev->status, dev, "dmsetup status", status_run);
+		for (uint32_t p = 0; p < PROVOCATIONS_MAX; p++)
+			thread_of_dev(&dev->provocations[p], dev, "provocation", status_run);
 		schedule(sim, ITEM_ADMIN, node, dev);
 		schedule_in(sim, 1, ITEM_APPLICATION, node, dev);
 		schedule_in(sim, 1, ITEM_STATUS, node, dev);

@@ -38,6 +38,8 @@ void liveness_check(struct sim *sim, struct node *node)
 
 		check_thread(sim, &dev->admin);
 		check_thread(sim, &dev->status);
+		for (uint32_t p = 0; p < PROVOCATIONS_MAX; p++)
+			check_thread(sim, &dev->provocations[p]);
 		for (uint32_t j = 0; j < TABLES_MAX; j++) {
 			check_thread(sim, &dev->tables[j].worker);
 			check_thread(sim, &dev->tables[j].flusher);

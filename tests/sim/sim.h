@@ -238,6 +238,7 @@ enum helper_kind {
 	HELPER_OPEN_LEGS,
 	HELPER_CLOSE_LEGS,
 	HELPER_READ_HEALTH,
+	HELPER_PROVOKE,
 };
 
 struct helper {

@@ -33,6 +33,7 @@ enum call_state { CALL_NONE, CALL_SENT, CALL_SLEEPING, CALL_CTR, CALL_RESUME };
 
 /* A context of the kernel that may wait for one answer. */
 struct kthread {
+	bool no_room; /* an -ESRCH of a daemon took the caller's buffer: fill_pkg() */
 	struct node *node;
 	struct dmdev *dev; /* of ioctls */
 	struct table *table;
@@ -108,6 +109,9 @@ struct table {
 };
 
 /* A mapped device: at most one live and one inactive table. */
+/* A daemon that dies leaves its threads in the kernel until they are answered. */
+#define PROVOCATIONS_MAX 16
+
 struct dmdev {
 	struct node *node;
 	struct mirror *mirror;
@@ -132,6 +136,7 @@ struct dmdev {
 	bool next_integrated;
 	struct disk *next_disk;
 	struct kthread status;
+	struct kthread provocations[PROVOCATIONS_MAX]; /* the daemons' own status ioctls */
 };
 
 #endif
