@@ -102,6 +102,8 @@ START_TEST(unknown_sender)
 	message.claimer = 1;
 	message.mask = UINT64_MAX;
 	message.legs_failed = true;
+	message.region_count = 1;
+	message.regions[0] = 3;
 	if (_i != MESSAGE_JOIN)
 		deliver_in_vain(&message);
 }

@@ -305,6 +305,7 @@ struct log {
 
 /* A request of a luid that nobody has constructed yet. */
 struct unknown_request {
+	char uuid[REQUEST_UUID_SIZE];
 	uint64_t luid;
 	enum request_type type;
 	uint32_t seq;
@@ -382,7 +383,7 @@ void unknown_hold(struct core *core, const struct request *request);
 /* Makes the kernel ask something of the live table with this uuid. */
 void unknown_provoke(struct core *core, const char *uuid, uint64_t luid);
 /* The table is live: what waited for that comes again. */
-void unknown_live(struct core *core, const struct table *table);
+void unknown_live(struct core *core, struct table *table);
 void unknown_provoked(struct core *core, const struct input_provoked *provoked);
 /* The table has been constructed: what waited for that waits for its RESUME now. */
 void unknown_adopt(struct core *core, struct table *table);

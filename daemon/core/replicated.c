@@ -215,7 +215,7 @@ static void deliver_claim(struct core *core, struct log *log, const struct group
 	struct window *window = window_free(log);
 
 	if (message->region_count == 0 || message->region_count > WINDOW_REGIONS_MAX ||
-	    window == NULL || log->phase != LOG_OPEN) {
+	    window == NULL || log->phase != LOG_OPEN || member_find(log, message->sender) == NULL) {
 		copying_claimed(core, log, message, false);
 		return;
 	}

@@ -10,6 +10,7 @@
  *   STATUS_INFO, STATUS_TABLE  -ESRCH: they build the log again, and the text that they lose does no harm
  *   GET_SYNC_COUNT             0, always a safe answer; it is asked for tables that are not live, too
  *   GET_RESYNC_WORK, IS_REMOTE_RECOVERING  what they always get
+ *   CLEAR                      0
  *   RESUME and all about I/O   wait; a status is provoked, which leads to CTR and RESUME; then the RESUME is
  *                              answered, and the others are told to come again (EAGAIN)
  *   PRESUSPEND, POSTSUSPEND, DTR  -ESRCH, which the kernel ignores
@@ -69,13 +70,16 @@ void unknown_provoke(struct core *core, const char *uuid, uint64_t luid)
 
 static struct unknown_request entry_of(const struct core *core, const struct request *request)
 {
-	return (struct unknown_request){
+	struct unknown_request entry = {
 		.luid = request->luid,
 		.type = request->type,
 		.seq = request->seq,
 		.version = request->version,
 		.since_ms = core->now_ms,
 	};
+
+	memcpy(entry.uuid, request->uuid, sizeof(entry.uuid));
+	return entry;
 }
 
 void unknown_hold(struct core *core, const struct request *request)
@@ -102,12 +106,14 @@ void unknown_ask(struct core *core, const struct request *request)
 	case REQUEST_IS_REMOTE_RECOVERING:
 		answer(core, &entry, 0, none, sizeof(none));
 		return;
+	case REQUEST_CLEAR: /* everything counts as held, and stays so */
+		answer(core, &entry, 0, NULL, 0);
+		return;
 	case REQUEST_RESUME:
 	case REQUEST_IS_CLEAN:
 	case REQUEST_IN_SYNC:
 	case REQUEST_FLUSH:
 	case REQUEST_MARK:
-	case REQUEST_CLEAR:
 	case REQUEST_SET_REGION_SYNC:
 		lately = provoked_lately(core, request->luid);
 		unknown_hold(core, request);
@@ -161,7 +167,19 @@ void unknown_adopt(struct core *core, struct table *table)
 	}
 }
 
-void unknown_live(struct core *core, const struct table *table)
+void unknown_live(struct core *core, struct table *table)
 {
+	const char *uuid = table_log(core, table)->name.uuid;
+
 	answer_all(core, table->luid, -EAGAIN);
+	/* Another luid of this uuid is suspended for good, or has no right to write. */
+	for (uint32_t i = 0; i < UNKNOWN_REQUESTS_MAX; i++) {
+		struct unknown_request *entry = &core->unknown_requests[i];
+
+		if (entry->version == 0 || strcmp(entry->uuid, uuid) != 0 ||
+		    (entry->type != REQUEST_FLUSH && entry->type != REQUEST_MARK))
+			continue;
+		answer(core, entry, -EIO, NULL, 0);
+		*entry = (struct unknown_request){ 0 };
+	}
 }

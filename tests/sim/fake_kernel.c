@@ -85,8 +85,8 @@ static void kernel_send(struct sim *sim, struct kthread *thread)
 	} else {
 		request_fill(slot, thread->table,
 			     thread->call == CALL_CTR ? REQUEST_CTR : REQUEST_RESUME);
-		slot->constructor_terminated = thread->call == CALL_CTR;
 	}
+	slot->constructor_terminated = thread->call == CALL_CTR;
 	slot->seq = thread->seq;
 	node->socket_count++;
 	if (node->daemon.alive && !node->daemon.socket_scheduled) {
