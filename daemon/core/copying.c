@@ -16,7 +16,7 @@
 #include "core_private.h"
 #include "plant.h"
 
-#define NO_OWN_WINDOW UINT32_MAX
+#define BACKGROUND_WINDOWS_MAX 2
 #define PICK_LIMIT 4096
 #define FAILURES_MAX 6
 
@@ -160,12 +160,25 @@ static uint32_t pick(struct log *log, const struct bitmap *from, uint64_t *regio
 	return count;
 }
 
-static bool background_window(const struct log *log)
+/* The next window is claimed when the one before has nothing left to begin, so that its round of claim and check
+ * costs no time. */
+static bool background_wanted(struct core *core, struct log *log)
 {
-	for (uint32_t i = 0; i < OWN_WINDOWS_MAX; i++)
-		if (log->copier.windows[i].used && !log->copier.windows[i].touched)
-			return true;
-	return false;
+	uint32_t windows = 0;
+
+	for (uint32_t i = 0; i < OWN_WINDOWS_MAX; i++) {
+		const struct own_window *own = &log->copier.windows[i];
+		const struct window *window;
+
+		if (!own->used || own->touched)
+			continue;
+		window = shared_of(core, log, own);
+		if (!own->delivered ||
+		    (window != NULL && (window->locked & ~own->flying & ~own->sent) != 0))
+			return false;
+		windows++;
+	}
+	return windows < BACKGROUND_WINDOWS_MAX;
 }
 
 static void claim_background(struct core *core, struct log *log)
@@ -177,7 +190,7 @@ static void claim_background(struct core *core, struct log *log)
 	uint32_t size;
 	uint32_t count;
 
-	if (background_window(log) || log->replicated.out.count == 0)
+	if (log->replicated.out.count == 0 || !background_wanted(core, log))
 		return;
 	if (core->now_ms < log->copier.not_before_ms) {
 		log_wake_at(log, log->copier.not_before_ms);
@@ -261,6 +274,11 @@ static bool background_turn(struct core *core, struct log *log)
 
 	if (log->copier.flying >= limit)
 		return false;
+	/* What is touched makes the resync go on by itself. */
+	if (core->now_ms < log->copier.touched_ms + BUSY_MS) {
+		log_wake_at(log, log->copier.touched_ms + BUSY_MS);
+		return false;
+	}
 	if (core->now_ms < log->copier.not_before_ms) {
 		log_wake_at(log, log->copier.not_before_ms);
 		return false;
@@ -367,6 +385,8 @@ void copying_copied(struct core *core, const struct input_copied *copied)
 	copy->used = false;
 	if (copied->status == 0 && !copy->overdue) {
 		copy_ended(core, log, copy->begun_ms);
+		if (own->touched)
+			log->copier.touched_ms = core->now_ms;
 		tell(core, log, MESSAGE_SYNCED, own->number, bit);
 		return;
 	}

@@ -184,6 +184,7 @@ struct copier {
 	uint32_t failures;      /* in a row */
 	uint64_t fallback_until_ms; /* a claim was not granted: IN_SYNC is answered at once until then */
 	uint64_t touched;           /* region that an IN_SYNC waits for, or BITMAP_NONE */
+	uint64_t touched_ms;        /* a touched region was copied */
 	struct refusal refusals[REFUSALS_MAX];
 	uint32_t next_refusal;
 	bool announced; /* EVENT_IN_SYNC was given since the last region went out of sync */

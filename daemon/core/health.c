@@ -32,7 +32,6 @@ bool health_primary_failed(const struct table *table)
 
 void health_leg_failed(struct table *table)
 {
-	table->letters_told = true;
 	table->leg_failed = true;
 }
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What goes wrong: tables that no log can be built from, log devices and legs that
-# fail and recover, a log device that hangs. Every error is told clearly, hurts
-# nobody else, and nothing leaks.
+# fail and recover, a log device that hangs, a daemon that is killed. Every error is
+# told clearly, hurts nobody else, and nothing leaks.
 # time-limit: 180
 set -u
 # shellcheck source=tests/uml/dmclogd.sh
@@ -135,7 +135,8 @@ case_leg() {
 	mirror_wait 1 m
 	device_turn leg "0 $SECTORS error"
 	write_begin m 9
-	node_wait 1 10 'grep -q "lame: region 9 went out of sync: a leg failed a write" /mnt/job/d.log' ||
+	node_wait 1 10 'grep -q "lame: region 9 went out of sync: a leg failed a write" /mnt/job/d.log &&
+		grep -q "lame: a leg has failed, health letters AD: nothing is copied" /mnt/job/d.log' ||
 		fail "nobody hears that a leg has failed"
 	# The leg is well again, but what it lost meanwhile nobody knows.
 	device_turn leg "0 $SECTORS linear /dev/ubdc 0"
@@ -221,6 +222,43 @@ case_leaks() {
 	daemon_stop 1
 }
 
+# Killed under a live mirror: what its kernel has marked nobody knows any more.
+case_killed() {
+	local log="4 dead clustered-disk 98:0 1024" i
+	legs_noise
+	log_zero
+	daemon_start 1
+	mirror_create 1 m "$log"
+	mirror_wait 1 m
+	for i in 1 2; do
+		node_run 1 "rm -f /run/fio.status; setsid bash -c 'fio --name=v --filename=/dev/mapper/m --size=12M \
+			--io_size=2M --rw=randwrite --bs=4k --direct=1 --ioengine=libaio --iodepth=8 --verify=crc32c \
+			--verify_fatal=1 >/run/fio.out 2>&1; echo \$? >/run/fio.status' >/dev/null 2>&1 </dev/null &"
+		# shellcheck disable=SC2016 # for the shell on the node
+		node_run -t 10 1 'until read -r _ writes </sys/block/dm-0/inflight && [ $writes -ge 4 ]; do :; done
+			kill -KILL $(cat /run/dmclogd/lock)'
+		node_wait 1 5 '[ -s /run/d.status ]' || fail "the daemon does not die"
+		daemon_start 1
+		write_begin m 28
+		write_ends "after the daemon was killed and started again"
+		node_wait 1 20 '[ -s /run/fio.status ]' || fail "I/O does not go on after the daemon was killed"
+		expect_eq "$(node_run 1 'cat /run/fio.status')" 0 "the end of fio"
+		daemon_expect 1 'dead: was served by an earlier dmclogd: all regions count as held, and nothing is copied'
+		expect_eq "$(daemon_count 1 dead copied)" 0 "regions copied by the new daemon"
+		node_run 1 "grep -q 'dead: requests .*, everything held$' /mnt/job/d.log" || fail "not everything is held"
+		node_run 1 "dmsetup status m | grep -q ' 1 AA 3 clustered-disk 98:0 A'" || fail "$(mirror_status 1 m)"
+	done
+	leg_poke b.img 30
+	node_run -t 10 1 "dmsetup reload m --table '$(mirror_table "$log")' && dmsetup suspend m && dmsetup resume m" ||
+		fail "the reload does not end"
+	mirror_wait 1 m
+	expect_eq "$(daemon_count 1 dead copied)" 32 "regions copied after the reload"
+	mirror_remove 1 m
+	expect_equal_legs
+	expect_eq "$(log_dirty)" "" "regions that are not clean after the close"
+	daemon_stop 1
+}
+
 # An answer that the kernel has to ask for again would take 15 s.
 case_remove() {
 	local took
@@ -248,4 +286,5 @@ mirror_case log-device-fails-and-recovers case_log_device
 mirror_case leg-fails-and-recovers case_leg
 mirror_case hung-log-device-of-another case_other_mirror
 mirror_case nothing-leaks case_leaks
+mirror_case killed-and-restarted case_killed
 mirror_case quick-removal case_remove
