@@ -3,6 +3,7 @@
 #include "core_harness.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,19 @@ static void forget_memory(struct harness *harness, void *memory)
 	assert(0); /* not ours, or released twice */
 }
 
+static void collect_answer(struct harness *harness, const struct answer *answer)
+{
+	struct harness_asked *asked = &harness->asked[answer->seq % HARNESS_ASKED_MAX];
+
+	assert(harness->answer_count < HARNESS_ANSWERS_MAX);
+	harness->answers[harness->answer_count++] = *answer;
+	if (!harness->resend || answer->error != -EAGAIN)
+		return;
+	assert(asked->request.seq == answer->seq && !asked->again);
+	asked->again = true;
+	harness->resend_count++;
+}
+
 static void take_effect(void *context, const struct effect *effect)
 {
 	struct harness *harness = context;
@@ -58,8 +72,7 @@ static void take_effect(void *context, const struct effect *effect)
 	harness->effects[effect->type]++;
 	switch (effect->type) {
 	case EFFECT_ANSWER:
-		assert(harness->answer_count < HARNESS_ANSWERS_MAX);
-		harness->answers[harness->answer_count++] = effect->answer;
+		collect_answer(harness, &effect->answer);
 		break;
 	case EFFECT_MULTICAST:
 		assert(harness->next_message - harness->first_message < HARNESS_JOBS_MAX);
@@ -72,6 +85,9 @@ static void take_effect(void *context, const struct effect *effect)
 		forget_memory(harness, effect->memory);
 		break;
 	case EFFECT_PROVOKE:
+		memset(harness->provoked_uuid, 0, sizeof(harness->provoked_uuid));
+		strncpy(harness->provoked_uuid, effect->table.uuid, REQUEST_UUID_SIZE - 1);
+		harness->provoked_luid = effect->table.luid;
 		break;
 	case EFFECT_EVENT:
 		collect_event(harness, &effect->event);
@@ -149,6 +165,8 @@ void harness_restart(struct harness *harness)
 {
 	forget_core(harness);
 	harness->answer_count = 0;
+	harness->resend_count = 0;
+	memset(harness->asked, 0, sizeof(harness->asked));
 	harness->copy_count = 0;
 	harness->trace_count = 0;
 	memset(harness->events, 0, sizeof(harness->events));
@@ -377,6 +395,8 @@ void harness_run(struct harness *harness)
 	for (uint32_t steps = 0; !harness->spun; steps++) {
 		if (steps == HARNESS_STEPS_MAX)
 			harness->spun = true;
+		if (harness_resend_one(harness))
+			continue;
 		if (!harness->keep_messages && deliver_one(harness))
 			continue;
 		if (!job_one(harness))

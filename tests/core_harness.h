@@ -18,6 +18,7 @@
 #define HARNESS_ANSWERS_MAX 4096
 #define HARNESS_LOGS_MAX 64
 #define HARNESS_TRACE_MAX 65536
+#define HARNESS_ASKED_MAX 256 /* requests that can still be sent again */
 #define HARNESS_EVENTS (EVENT_UNKNOWN_PAST + 1)
 #define HARNESS_EFFECTS (EFFECT_EVENT + 1)
 /* Jobs done without time passing: more is a core that runs in circles. */
@@ -34,6 +35,12 @@ struct harness_job {
 	bool used;
 	struct effect effect; /* io.data is the job's own copy */
 	uint8_t *data;
+};
+
+struct harness_asked {
+	struct request request;
+	bool again;        /* answered -EAGAIN */
+	uint32_t next_seq; /* sent again as this one, or 0 */
 };
 
 struct harness {
@@ -58,6 +65,8 @@ struct harness {
 	bool keep_messages;
 	char letters[CORE_LEGS_MAX + 1];
 	bool suspended; /* as the kernel says with the letters */
+	/* As the kernel does: what is answered -EAGAIN is sent again at once, and that answer counts. */
+	bool resend;
 
 	struct harness_job jobs[HARNESS_JOBS_MAX];
 	uint32_t first_job;
@@ -66,13 +75,17 @@ struct harness {
 	uint32_t first_message;
 	uint32_t next_message;
 
+	struct harness_asked asked[HARNESS_ASKED_MAX]; /* by seq */
+	uint32_t resend_count;                         /* wait to be sent again */
 	struct answer answers[HARNESS_ANSWERS_MAX];
 	uint32_t answer_count;
 	struct effect_event last_event[HARNESS_EVENTS];
 	char last_text[HARNESS_EVENTS][256];
-	uint32_t events[HARNESS_EVENTS];   /* how often */
-	uint32_t effects[HARNESS_EFFECTS]; /* how often */
-	uint8_t trace[HARNESS_TRACE_MAX];  /* effect types, oldest first */
+	uint32_t events[HARNESS_EVENTS];       /* how often */
+	uint32_t effects[HARNESS_EFFECTS];     /* how often */
+	char provoked_uuid[REQUEST_UUID_SIZE]; /* of the last EFFECT_PROVOKE */
+	uint64_t provoked_luid;
+	uint8_t trace[HARNESS_TRACE_MAX]; /* effect types, oldest first */
 	uint32_t trace_count;
 	uint64_t copies[HARNESS_ANSWERS_MAX]; /* regions, as EFFECT_COPY came */
 	uint32_t copy_count;
@@ -96,7 +109,10 @@ uint32_t harness_ask_region(struct harness *harness, enum request_type type, uin
 			    uint64_t region);
 uint32_t harness_ask_request(struct harness *harness, const struct request *request);
 
-/* The answer to that seq, or NULL. */
+/* Sends one request again that was answered -EAGAIN; false: none waits for that. */
+bool harness_resend_one(struct harness *harness);
+
+/* The answer to that seq, with `resend` to what it was sent again as; or NULL. */
 const struct answer *harness_answer(const struct harness *harness, uint32_t seq);
 bool harness_answered(const struct harness *harness, uint32_t seq, int error);
 /* The int64 or u64 in an answer without error; aborts when it is not there. */

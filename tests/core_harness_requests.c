@@ -35,6 +35,8 @@ uint32_t harness_ask_request(struct harness *harness, const struct request *requ
 	numbered.version = REQUEST_VERSION_MAX;
 	if (numbered.uuid[0] == '\0')
 		strcpy(numbered.uuid, harness->uuid);
+	harness->asked[numbered.seq % HARNESS_ASKED_MAX] =
+		(struct harness_asked){ .request = numbered };
 	bytes = (core_ctr_memory_bytes(harness->core, &numbered) + 63) & ~(size_t)63;
 	input.request.request = &numbered;
 	if (bytes > 0) {
@@ -45,6 +47,27 @@ uint32_t harness_ask_request(struct harness *harness, const struct request *requ
 	}
 	harness_input(harness, &input);
 	return numbered.seq;
+}
+
+bool harness_resend_one(struct harness *harness)
+{
+	uint32_t seq = harness->seq < HARNESS_ASKED_MAX ? 1 : harness->seq - HARNESS_ASKED_MAX + 1;
+
+	if (harness->resend_count == 0)
+		return false;
+	for (; seq <= harness->seq; seq++) {
+		struct harness_asked *asked = &harness->asked[seq % HARNESS_ASKED_MAX];
+		struct request request = asked->request;
+
+		if (!asked->again || asked->next_seq != 0)
+			continue;
+		harness->resend_count--;
+		asked->next_seq = harness->seq + 1;
+		(void)harness_ask_request(harness, &request);
+		return true;
+	}
+	assert(0); /* so many requests since that it is forgotten */
+	return false;
 }
 
 uint32_t harness_ctr(struct harness *harness, uint64_t luid, const char *constructor)
@@ -74,8 +97,11 @@ uint32_t harness_ask_region(struct harness *harness, enum request_type type, uin
 
 const struct answer *harness_answer(const struct harness *harness, uint32_t seq)
 {
+	const struct harness_asked *asked = &harness->asked[seq % HARNESS_ASKED_MAX];
 	const struct answer *found = NULL;
 
+	if (asked->request.seq == seq && asked->again)
+		return asked->next_seq == 0 ? NULL : harness_answer(harness, asked->next_seq);
 	for (uint32_t i = 0; i < harness->answer_count; i++) {
 		if (harness->answers[i].seq != seq)
 			continue;
