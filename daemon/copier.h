@@ -12,8 +12,8 @@
 #include "daemon/worker.h"
 
 /* A region is copied in pieces, this many of them at once: while one is being written the next is being read. */
-#define COPIER_PIECE_BYTES (256 * 1024)
-#define COPIER_PIECES 2
+#define COPIER_PIECE_BYTES (512 * 1024)
+#define COPIER_PIECES 1
 
 struct copier_leg {
 	int fd;                /* opened past the page cache; stays the caller's */

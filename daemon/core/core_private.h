@@ -385,6 +385,8 @@ void unknown_hold(struct core *core, const struct request *request);
 void unknown_provoke(struct core *core, const char *uuid, uint64_t luid);
 /* The table is live: what waited for that comes again. */
 void unknown_live(struct core *core, struct table *table);
+/* The table answers now, or is gone: what waited for it comes again. */
+void unknown_again(struct core *core, const struct table *table);
 void unknown_provoked(struct core *core, const struct input_provoked *provoked);
 /* The table has been constructed: what waited for that waits for its RESUME now. */
 void unknown_adopt(struct core *core, struct table *table);

@@ -187,6 +187,7 @@ static void free_table_and_log(struct core *core, struct table *table)
 	/* What came for it meanwhile: the kernel asks again. */
 	for (uint32_t type = 1; type < REQUEST_TYPES; type++)
 		answer_waiting(core, table, (enum request_type)type, -EAGAIN, NULL, 0);
+	unknown_again(core, table);
 	table->used = false;
 	core->table_count--;
 	log->tables--;
@@ -343,6 +344,7 @@ static void join(struct core *core, struct table *table)
 		table->phase = TABLE_LIVE;
 		emit_event(core, log, &event);
 		answer_waiting(core, table, REQUEST_RESUME, 0, NULL, 0);
+		unknown_again(core, table);
 		return;
 	}
 	if (other != NULL || log->phase != LOG_CLOSED)

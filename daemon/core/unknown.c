@@ -167,6 +167,11 @@ void unknown_adopt(struct core *core, struct table *table)
 	}
 }
 
+void unknown_again(struct core *core, const struct table *table)
+{
+	answer_all(core, table->luid, -EAGAIN);
+}
+
 void unknown_live(struct core *core, struct table *table)
 {
 	const char *uuid = table_log(core, table)->name.uuid;

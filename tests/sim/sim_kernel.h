@@ -4,7 +4,9 @@
  *
  * Names follow drivers/md where there is a counterpart.
  */
-#ifndef SIM_KERNEL_H
+#ifndef SIM_H
+#include "sim.h" /* includes this file where it belongs */
+#elif !defined(SIM_KERNEL_H)
 #define SIM_KERNEL_H
 
 enum bio_op { BIO_READ, BIO_WRITE, BIO_FLUSH };
