@@ -13,9 +13,8 @@
 #include "core_private.h"
 #include "plant.h"
 
-void closing_begin(struct core *core, struct log *log, uint32_t table)
+void closing_begin(struct log *log, uint32_t table)
 {
-	(void)core;
 	assert(log->live == table && log->closing.step == CLOSING_NONE);
 	log->closing = (struct closing){
 		.step = CLOSING_DRAIN,
@@ -53,7 +52,6 @@ void closing_left(struct core *core, struct log *log, const struct group_message
 	bitmap_clear_all(&log->gained);
 	bitmap_clear_all(&log->gaining);
 	table->phase = TABLE_READY;
-	table->leave_sent = false;
 	answer_waiting(core, table, REQUEST_POSTSUSPEND, 0, NULL, 0);
 }
 
@@ -99,7 +97,6 @@ static void enter(struct core *core, struct log *log, struct table *table, enum 
 			device_put_superblock(log);
 		break;
 	case CLOSING_LEAVE:
-		table->leave_sent = true;
 		multicast(core, log, &leave);
 		break;
 	case CLOSING_NONE:

@@ -111,7 +111,6 @@ struct table {
 	bool conflict; /* resumed while another table has its log or its log device: FLUSH fails */
 	bool resumed_once;
 	bool join_sent;
-	bool leave_sent;
 	bool deleting; /* DTR came */
 	bool io_seen;  /* the kernel asked about I/O since the RESUME */
 	enum table_phase phase;
@@ -399,7 +398,7 @@ bool request_changes(enum request_type type);
 
 /* ---- hold.c ---- */
 
-void hold_mark(struct core *core, struct log *log, uint64_t region);
+void hold_mark(struct log *log, uint64_t region);
 void hold_clear(struct core *core, struct log *log, uint64_t region);
 /* Refused by this node in a window: the kernel has it marked. */
 bool hold_refuses(const struct log *log, uint64_t region);
@@ -407,7 +406,7 @@ bool hold_refuses(const struct log *log, uint64_t region);
 /* The hold of a region that has left the idle list ends: at once for a core log, behind a flush of the legs for a
  * disk log. */
 void hold_idle_ends(struct log *log, uint64_t region);
-void hold_let_go(struct log *log, uint64_t now_ms, uint64_t region);
+void hold_let_go(struct log *log, uint64_t region);
 /* Grants what can be granted and answers a FLUSH that has nothing to wait for any more. */
 void hold_pump(struct core *core, struct log *log);
 
@@ -420,7 +419,7 @@ void release_all(struct core *core, struct log *log, struct table *table);
 void release_flushed(struct core *core, struct log *log, int status);
 /* The node's I/O has drained: nothing is marked or held any more. */
 void hold_forget_marks(struct log *log);
-/* Multicasts as lost what is held, with its slot neighbours, or gained and not yet on the base: a leg did not keep it. */
+/* Multicasts as lost what is held, or gained and not yet on the base: a leg did not keep it. */
 void hold_lose_all(struct core *core, struct log *log, int status);
 void hold_lose_pump(struct core *core, struct log *log);
 
@@ -439,10 +438,10 @@ void opening_begin(struct core *core, struct log *log, uint32_t table);
 void opening_pump(struct core *core, struct log *log);
 void opening_read(struct core *core, struct log *log, const struct input_io *io);
 void opening_fail(struct core *core, struct log *log, int status, const char *what);
-void opening_next(struct core *core, struct log *log, enum opening_step step);
+void opening_next(struct log *log, enum opening_step step);
 /* opening_read.c: true when this step has nothing more to read. */
 bool opening_read_more(struct core *core, struct log *log);
-void closing_begin(struct core *core, struct log *log, uint32_t table);
+void closing_begin(struct log *log, uint32_t table);
 void closing_pump(struct core *core, struct log *log);
 void closing_left(struct core *core, struct log *log, const struct group_message *message);
 void closing_write_failed(struct core *core, struct log *log, int status);

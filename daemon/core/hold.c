@@ -32,9 +32,8 @@ static void cancel_leaving(struct log *log, uint64_t region)
 	(void)bitmap_clear(&log->releasing, region);
 }
 
-void hold_mark(struct core *core, struct log *log, uint64_t region)
+void hold_mark(struct log *log, uint64_t region)
 {
-	(void)core;
 	if (bitmap_set(&log->marked, region))
 		return;
 	if (log->everything_held && !log->opening.failed)
@@ -83,9 +82,8 @@ bool hold_refuses(const struct log *log, uint64_t region)
 	return log->everything_held || bitmap_test(&log->marked, region);
 }
 
-void hold_let_go(struct log *log, uint64_t now_ms, uint64_t region)
+void hold_let_go(struct log *log, uint64_t region)
 {
-	(void)now_ms;
 	assert(!bitmap_test(&log->marked, region));
 	if (idle_remove(&log->idle, region))
 		hold_idle_ends(log, region);

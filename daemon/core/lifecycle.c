@@ -307,7 +307,7 @@ static void begin_leaving(struct core *core, struct table *table)
 	}
 	table->phase = TABLE_LEAVING;
 	log->again = true;
-	closing_begin(core, log, table_index(core, table));
+	closing_begin(log, table_index(core, table));
 }
 
 /*

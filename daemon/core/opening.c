@@ -18,9 +18,8 @@
 #include "core_private.h"
 #include "plant.h"
 
-void opening_next(struct core *core, struct log *log, enum opening_step step)
+void opening_next(struct log *log, enum opening_step step)
 {
-	(void)core;
 	log->opening.step = step;
 	log->opening.cursor = 0;
 }
@@ -96,7 +95,7 @@ void opening_begin(struct core *core, struct log *log, uint32_t table_number)
 		bitmap_clear_all(&log->replicated.lost);
 	log->own_slot = NO_INDEX;
 	image_place(&log->base, 0, log->layout.slot_offset_bytes, log->block_bytes);
-	opening_next(core, log, OPENING_READ_HEAD);
+	opening_next(log, OPENING_READ_HEAD);
 }
 
 void opening_fail(struct core *core, struct log *log, int status, const char *what)
@@ -247,7 +246,7 @@ static void renew_superblock(struct core *core, struct log *log)
 /* Does the step's work once its turn has come; the images must be clean before the next one. */
 static void enter(struct core *core, struct log *log, enum opening_step step)
 {
-	opening_next(core, log, step);
+	opening_next(log, step);
 	switch (step) {
 	case OPENING_WRITE_BASE:
 		settle_base(core, log);

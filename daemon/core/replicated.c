@@ -203,7 +203,7 @@ static void answer_claim(struct core *core, struct log *log, const struct window
 			answer.mask |= UINT64_C(1) << i;
 		} else {
 			if (!bitmap_test(&log->marked, region))
-				hold_let_go(log, core->now_ms, region);
+				hold_let_go(log, region);
 			(void)bitmap_set(&log->windowed, region);
 		}
 	}
@@ -266,11 +266,10 @@ static void deliver_claim_answer(struct core *core, struct log *log,
 	leave_masked(log, window, window->refused);
 }
 
-static void deliver_synced(struct core *core, struct log *log, const struct group_message *message)
+static void deliver_synced(struct log *log, const struct group_message *message)
 {
 	struct window *window = window_find(log, message->sender, message->window);
 
-	(void)core;
 	if (window == NULL || !window->granted)
 		return;
 	for (uint32_t i = 0; i < window->region_count; i++) {
@@ -344,7 +343,7 @@ void replicated_deliver(struct core *core, const struct group_message *message)
 		deliver_claim_answer(core, log, message);
 		break;
 	case MESSAGE_SYNCED:
-		deliver_synced(core, log, message);
+		deliver_synced(log, message);
 		break;
 	case MESSAGE_RETURN:
 		deliver_return(log, message);

@@ -83,7 +83,7 @@ static void mark_or_clear(struct core *core, struct table *table, struct log *lo
 		if (request->type == REQUEST_CLEAR)
 			hold_clear(core, log, request->regions[i]);
 		else
-			hold_mark(core, log, request->regions[i]);
+			hold_mark(log, request->regions[i]);
 	}
 	if (request->type != REQUEST_CLEAR && request->region_count > 0 &&
 	    !is_live(core, table, log))
