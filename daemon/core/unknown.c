@@ -13,6 +13,7 @@
  *   CLEAR                      0
  *   RESUME and all about I/O   wait; a status is provoked, which leads to CTR and RESUME; then the RESUME is
  *                              answered, and the others are told to come again (EAGAIN)
+ *   FLUSH, MARK                -EIO, where another luid of this uuid is live
  *   PRESUSPEND, POSTSUSPEND, DTR  -ESRCH, which the kernel ignores
  *
  * Where no table is live no I/O waits, and -ESRCH does no harm.
@@ -89,12 +90,30 @@ void unknown_hold(struct core *core, const struct request *request)
 		entry_of(core, request);
 }
 
+/* Another luid of this uuid is live, and the kernel says so too: this one is suspended for good. */
+static bool other_is_live(struct core *core, const char *uuid)
+{
+	for (uint32_t i = 0; i < core->tables_end; i++) {
+		const struct table *table = &core->tables[i];
+
+		if (table->used && table->phase == TABLE_LIVE && table->legs == LEGS_OPEN &&
+		    !table->dm_suspended && strcmp(table_log(core, table)->name.uuid, uuid) == 0)
+			return true;
+	}
+	return false;
+}
+
 void unknown_ask(struct core *core, const struct request *request)
 {
 	struct unknown_request entry = entry_of(core, request);
 	int64_t none[2] = { 0, INT64_MAX };
 	bool lately;
 
+	if ((request->type == REQUEST_FLUSH || request->type == REQUEST_MARK) &&
+	    other_is_live(core, request->uuid)) {
+		answer(core, &entry, -EIO, NULL, 0);
+		return;
+	}
 	switch (request->type) {
 	case REQUEST_GET_SYNC_COUNT:
 		answer(core, &entry, 0, &none[0], sizeof(none[0]));
