@@ -100,8 +100,9 @@ SIM := $(if $(shell grep -ls '^int main' /dev/null $(SIM_SRC)),$(BUILD)/dmclog-s
 CHECKS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(CHECK_SRC))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))
-UML_INIT := $(if $(wildcard tests/uml/init.c),$(BUILD)/uml/init)
-UML_TOOLS := $(patsubst tests/uml/%.c,$(BUILD)/uml/%,$(filter-out tests/uml/init.c,$(wildcard tests/uml/*.c)))
+UML_INIT := $(if $(wildcard tests/uml/init.c),$(BUILD)/uml/init $(BUILD)/uml/wide_xstate.so)
+UML_TOOLS := $(patsubst tests/uml/%.c,$(BUILD)/uml/%, \
+	       $(filter-out tests/uml/init.c tests/uml/wide_xstate.c,$(wildcard tests/uml/*.c)))
 
 .PHONY: all check unit demo bench sim sim-build harness fuzz asan cov install uninstall dist \
 	clean distclean format check-format help
@@ -178,6 +179,12 @@ $(BUILD)/uml/init: tests/uml/init.c config.mk | $(BUILD_DEPS)
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(CC) -std=gnu11 $(WARN) -O2 -static -MMD -MP -MF $@.d -o $@ $<
+
+# Goes into the user-mode kernel, never into what is tested: no sanitizer.
+$(BUILD)/uml/%.so: tests/uml/%.c config.mk | $(BUILD_DEPS)
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) -std=gnu11 $(WARN) -O2 -shared -fPIC -MMD -MP -MF $@.d -o $@ $< -ldl
 
 # Programs of the host that read what nodes left behind.
 $(BUILD)/uml/%: $(OBJ)/tests/uml/%.o $(CORE_LIB)

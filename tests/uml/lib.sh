@@ -87,7 +87,7 @@ node_boot() {
 	mkfifo "$dir/fifo"
 	# Its own session, so that a power cut takes the kernel's helpers too. Pinned to
 	# one core: unpinned everything takes twice as long.
-	TMPDIR=$UML_TMP setsid taskset -c $(((k - 1) % $(nproc))) "$UML_KERNEL" mem="$UML_MEM" \
+	TMPDIR=$UML_TMP LD_PRELOAD=$UML_BUILD/uml/wide_xstate.so setsid taskset -c $(((k - 1) % $(nproc))) "$UML_KERNEL" mem="$UML_MEM" \
 		umid="n$k" uml_dir="$UML_RUN/uml" quiet selinux=0 noreboot panic=1 \
 		root=/dev/root rootfstype=hostfs rootflags=/ ro init="$UML_BUILD/uml/init" \
 		node="$k" dir="$dir" tree="$UML_TREE" "${disks[@]}" \
