@@ -14,15 +14,17 @@
 #include <assert.h>
 #include <errno.h>
 #include <libaio.h>
-#include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "core.h"
+#include "daemon/aio_ring.h"
 
 #define BUFFER_ALIGN_BYTES 4096
 #define EVENTS_AT_ONCE 32
+#define TRANSFERS_MAX (CORE_COPIES_MAX * COPIER_PIECES * CORE_LEGS_MAX)
 
 struct piece;
 
@@ -68,19 +70,21 @@ struct copier {
 	uint32_t block_bytes;
 	uint8_t *buffers;
 	io_context_t aio;
-	int wake_fd;       /* something is wanted, or the end */
-	int completion_fd; /* transfers have ended */
+	int wake_fd; /* transfers have ended, something is wanted, or the end: what the thread sleeps on */
+	struct iocb
+		*batch[TRANSFERS_MAX]; /* prepared in this turn of the thread, not submitted yet */
+	uint32_t batch_count;
 	pthread_t thread;
-	pthread_mutex_t lock; /* wanted, ending */
-	struct copy *wanted;
-	bool ending;
+	_Atomic(struct copy *) wanted; /* the last one first */
+	atomic_bool ending;
 	uint32_t copying; /* the thread's */
 	struct copy copies[CORE_COPIES_MAX];
 };
 
 /* ---- on the copier's thread ---- */
 
-static int transfer_submit(struct transfer *transfer)
+/* It goes to the kernel with all others of this turn. */
+static void transfer_prepare(struct transfer *transfer)
 {
 	struct piece *piece = transfer->piece;
 	struct copier *copier = piece->copy->copier;
@@ -90,18 +94,15 @@ static int transfer_submit(struct transfer *transfer)
 	uint32_t length_bytes = piece->length_bytes - transfer->done_bytes;
 	long long offset_bytes =
 		(long long)(leg->offset_bytes + piece->offset_bytes + transfer->done_bytes);
-	int r;
 
 	if (piece->stage == PIECE_READING)
 		io_prep_pread(iocb, leg->fd, at, length_bytes, offset_bytes);
 	else
 		io_prep_pwrite(iocb, leg->fd, at, length_bytes, offset_bytes);
 	iocb->data = transfer;
-	io_set_eventfd(iocb, copier->completion_fd);
-	r = io_submit(copier->aio, 1, &iocb);
-	if (r == 1)
-		return 0;
-	return r < 0 ? r : -EAGAIN;
+	io_set_eventfd(iocb, copier->wake_fd);
+	assert(copier->batch_count < TRANSFERS_MAX);
+	copier->batch[copier->batch_count++] = iocb;
 }
 
 static void copy_fail(struct copy *copy, int status)
@@ -113,16 +114,12 @@ static void copy_fail(struct copy *copy, int status)
 static void transfer_start(struct piece *piece, uint32_t leg)
 {
 	struct transfer *transfer = &piece->transfers[leg];
-	int r;
 
 	transfer->piece = piece;
 	transfer->leg = leg;
 	transfer->done_bytes = 0;
-	r = transfer_submit(transfer);
-	if (r < 0)
-		copy_fail(piece->copy, r);
-	else
-		piece->pending++;
+	piece->pending++;
+	transfer_prepare(transfer);
 }
 
 /* Gives the piece the next part of its region; false when there is none, or none is wanted any more. */
@@ -170,12 +167,10 @@ static void copy_end(struct copy *copy)
 static void copy_start(struct copy *copy)
 {
 	copy->copier->copying++;
-	/* Held up by one until all pieces have begun: the first may end at once. */
-	copy->running = COPIER_PIECES + 1;
+	copy->running = COPIER_PIECES;
 	for (uint32_t i = 0; i < COPIER_PIECES; i++)
 		piece_advance(&copy->pieces[i]);
-	if (--copy->running == 0)
-		copy_end(copy);
+	assert(copy->running > 0);
 }
 
 static void transfer_ended(struct transfer *transfer, long result)
@@ -183,7 +178,6 @@ static void transfer_ended(struct transfer *transfer, long result)
 	struct piece *piece = transfer->piece;
 	struct copy *copy = piece->copy;
 	uint32_t left_bytes = piece->length_bytes - transfer->done_bytes;
-	int r;
 
 	if (result < 0) {
 		copy_fail(copy, (int)result);
@@ -191,10 +185,8 @@ static void transfer_ended(struct transfer *transfer, long result)
 		copy_fail(copy, -EIO);
 	} else if ((uint32_t)result < left_bytes && copy->status == 0) {
 		transfer->done_bytes += (uint32_t)result;
-		r = transfer_submit(transfer);
-		if (r == 0)
-			return;
-		copy_fail(copy, r);
+		transfer_prepare(transfer);
+		return;
 	}
 	piece->pending--;
 	piece_advance(piece);
@@ -205,12 +197,9 @@ static void transfer_ended(struct transfer *transfer, long result)
 static void reap(struct copier *copier)
 {
 	struct io_event events[EVENTS_AT_ONCE];
-	uint64_t count;
 
-	(void)!read(copier->completion_fd, &count, sizeof(count));
 	for (;;) {
-		struct timespec no_wait = { 0 };
-		int n = io_getevents(copier->aio, 0, EVENTS_AT_ONCE, events, &no_wait);
+		int n = aio_harvest(copier->aio, events, EVENTS_AT_ONCE);
 
 		if (n == -EINTR)
 			continue;
@@ -221,42 +210,56 @@ static void reap(struct copier *copier)
 	}
 }
 
+/* What cannot be submitted has failed; a copy that fails prepares nothing any more. */
+static void submit_batch(struct copier *copier)
+{
+	uint32_t done = 0;
+
+	while (done < copier->batch_count) {
+		int r = io_submit(copier->aio, (long)(copier->batch_count - done),
+				  &copier->batch[done]);
+
+		if (r > 0)
+			done += (uint32_t)r;
+		else
+			transfer_ended(copier->batch[done++]->data, r < 0 ? r : -EAGAIN);
+	}
+	copier->batch_count = 0;
+}
+
 /* Begins what is wanted; false when the end is wanted. */
 static bool take_wanted(struct copier *copier)
 {
-	struct copy *copy;
-	uint64_t count;
-	bool ending;
+	/* In this order: nothing is wanted after the end. */
+	bool ending = atomic_load(&copier->ending);
+	struct copy *wanted = atomic_exchange(&copier->wanted, NULL);
+	struct copy *due = NULL;
 
-	(void)!read(copier->wake_fd, &count, sizeof(count));
-	pthread_mutex_lock(&copier->lock);
-	copy = copier->wanted;
-	copier->wanted = NULL;
-	ending = copier->ending;
-	pthread_mutex_unlock(&copier->lock);
-	while (copy != NULL) {
-		struct copy *next = copy->next_wanted;
+	while (wanted != NULL) {
+		struct copy *next = wanted->next_wanted;
 
-		copy_start(copy);
-		copy = next;
+		wanted->next_wanted = due;
+		due = wanted;
+		wanted = next;
 	}
+	for (; due != NULL; due = due->next_wanted)
+		copy_start(due);
 	return !ending;
 }
 
 static void *copier_run(void *argument)
 {
 	struct copier *copier = argument;
-	struct pollfd fds[2] = { { .fd = copier->wake_fd, .events = POLLIN },
-				 { .fd = copier->completion_fd, .events = POLLIN } };
 	bool go_on = true;
 
+	/* A turn costs two system calls: to sleep, and to submit. */
 	while (go_on || copier->copying > 0) {
-		if (poll(fds, 2, -1) < 0)
-			continue;
-		if (fds[1].revents != 0)
-			reap(copier);
-		if (fds[0].revents != 0)
-			go_on = take_wanted(copier);
+		uint64_t count;
+
+		(void)!read(copier->wake_fd, &count, sizeof(count));
+		reap(copier);
+		go_on = take_wanted(copier);
+		submit_batch(copier);
 	}
 	return NULL;
 }
@@ -284,7 +287,7 @@ int copier_copy(struct copier *copier, uint64_t region, uint64_t offset_bytes,
 		uint64_t length_bytes)
 {
 	struct copy *copy = NULL;
-	struct copy **tail;
+	struct copy *first = NULL;
 
 	if (length_bytes == 0 || offset_bytes % copier->block_bytes != 0 ||
 	    length_bytes % copier->block_bytes != 0)
@@ -299,14 +302,12 @@ int copier_copy(struct copier *copier, uint64_t region, uint64_t offset_bytes,
 	copy->next_bytes = offset_bytes;
 	copy->end_bytes = offset_bytes + length_bytes;
 	copy->status = 0;
-	copy->next_wanted = NULL;
-	pthread_mutex_lock(&copier->lock);
-	assert(!copier->ending);
-	for (tail = &copier->wanted; *tail != NULL; tail = &(*tail)->next_wanted)
-		;
-	*tail = copy;
-	pthread_mutex_unlock(&copier->lock);
-	wake(copier);
+	assert(!atomic_load(&copier->ending));
+	do
+		copy->next_wanted = first;
+	while (!atomic_compare_exchange_weak(&copier->wanted, &first, copy));
+	if (first == NULL)
+		wake(copier);
 	return 0;
 }
 
@@ -318,11 +319,8 @@ static void release_resources(struct copier *copier)
 		(void)io_destroy(copier->aio);
 	if (copier->wake_fd >= 0)
 		close(copier->wake_fd);
-	if (copier->completion_fd >= 0)
-		close(copier->completion_fd);
 	free(copier->buffers);
 	copier->buffers = NULL;
-	pthread_mutex_destroy(&copier->lock);
 }
 
 static int acquire_resources(struct copier *copier)
@@ -344,9 +342,8 @@ static int acquire_resources(struct copier *copier)
 			buffer += COPIER_PIECE_BYTES;
 		}
 	}
-	copier->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	copier->completion_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (copier->wake_fd < 0 || copier->completion_fd < 0)
+	copier->wake_fd = eventfd(0, EFD_CLOEXEC);
+	if (copier->wake_fd < 0)
 		return -errno;
 	return io_setup((int)(CORE_COPIES_MAX * COPIER_PIECES * writers), &copier->aio);
 }
@@ -373,8 +370,6 @@ int copier_start(struct copier **ret_copier, const char *name, struct completion
 	for (uint32_t i = 0; i < leg_count; i++)
 		copier->legs[i] = legs[i];
 	copier->wake_fd = -1;
-	copier->completion_fd = -1;
-	pthread_mutex_init(&copier->lock, NULL);
 	r = acquire_resources(copier);
 	if (r == 0)
 		r = thread_start(&copier->thread, name, copier_run, copier);
@@ -389,9 +384,7 @@ int copier_start(struct copier **ret_copier, const char *name, struct completion
 
 void copier_stop(struct copier *copier)
 {
-	pthread_mutex_lock(&copier->lock);
-	copier->ending = true;
-	pthread_mutex_unlock(&copier->lock);
+	atomic_store(&copier->ending, true);
 	wake(copier);
 	pthread_join(copier->thread, NULL);
 	release_resources(copier);

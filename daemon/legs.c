@@ -18,10 +18,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "daemon/aio_ring.h"
 #include "daemon/copier.h"
 
 #define SECTOR_BYTES 512
@@ -44,8 +43,7 @@ struct legs {
 	bool closing;
 
 	io_context_t flush_aio;
-	int flush_fd;
-	sd_event_source *flush_source;
+	struct watch flush_watch; /* while legs are being flushed */
 	struct iocb flush_iocbs[CORE_LEGS_MAX];
 	struct job flush_job; /* where the kernel has no asynchronous flush */
 	bool flush_by_worker;
@@ -59,7 +57,7 @@ static bool close_run(struct job *job);
 static void close_done(struct job *job);
 static bool flush_run(struct job *job);
 static void flush_done(struct job *job);
-static int on_flushed(sd_event_source *source, int fd, uint32_t revents, void *userdata);
+static void flush_harvest(struct watch *watch);
 static void copied(void *context, uint64_t region, int status);
 
 /* ---- opening ---- */
@@ -70,15 +68,12 @@ static void release_resources(struct legs *legs)
 		copier_stop(legs->copier);
 	if (legs->flush_aio != NULL)
 		(void)io_destroy(legs->flush_aio);
-	if (legs->flush_fd >= 0)
-		close(legs->flush_fd);
 	for (uint32_t i = 0; i < CORE_LEGS_MAX; i++) {
 		if (legs->devices[i].fd >= 0)
 			close(legs->devices[i].fd);
 		legs->devices[i].fd = -1;
 	}
 	legs->flush_aio = NULL;
-	legs->flush_fd = -1;
 }
 
 static int open_devices(struct legs *legs)
@@ -125,9 +120,6 @@ static int acquire_resources(struct legs *legs)
 	r = open_devices(legs);
 	if (r < 0)
 		return r;
-	legs->flush_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (legs->flush_fd < 0)
-		return -errno;
 	r = io_setup((int)legs->table.mirror.leg_count, &legs->flush_aio);
 	if (r < 0)
 		return r;
@@ -147,7 +139,6 @@ static bool open_run(struct job *job)
 static void legs_free(struct legs *legs)
 {
 	*legs->owner = NULL;
-	sd_event_source_disable_unref(legs->flush_source);
 	worker_free(legs->worker);
 	copier_free(legs->copier);
 	free(legs);
@@ -168,13 +159,6 @@ static void open_done(struct job *job)
 	/* The whole port is ending: the closing that is queued already frees it. */
 	if (legs->closing)
 		return;
-	if (legs->status == 0) {
-		/* Edge-triggered: nobody reads the eventfd's counter. */
-		legs->status = sd_event_add_io(port->event, &legs->flush_source, legs->flush_fd,
-					       EPOLLIN | EPOLLET, on_flushed, legs);
-		if (legs->status < 0)
-			release_resources(legs);
-	}
 	input.legs.status = legs->status;
 	if (legs->status == 0) {
 		legs->open = true;
@@ -200,7 +184,7 @@ int legs_open(struct legs **owner, struct machine_port *port, const struct effec
 	(void)snprintf(legs->uuid, sizeof(legs->uuid), "%s", effect->uuid);
 	for (uint32_t i = 0; i < CORE_LEGS_MAX; i++)
 		legs->devices[i].fd = -1;
-	legs->flush_fd = -1;
+	legs->flush_watch.harvest = flush_harvest;
 	(void)snprintf(name, sizeof(name), "table-%u", effect->table);
 	r = worker_start(&legs->worker, name, port->completions);
 	if (r < 0) {
@@ -238,7 +222,7 @@ void legs_end(struct legs *legs)
 	if (legs->closing)
 		return;
 	legs->closing = true;
-	legs->flush_source = sd_event_source_disable_unref(legs->flush_source);
+	completions_unwatch(legs->port->completions, &legs->flush_watch);
 	worker_push_last(legs->worker, &legs->close_job);
 }
 
@@ -281,7 +265,7 @@ static void flush_fail(struct legs *legs, int status)
 		legs->flush_status = status;
 }
 
-/* Begins a flush of all legs; its end comes through on_flushed() or flush_done(), never from inside. */
+/* Begins a flush of all legs; its end comes through flush_harvest() or flush_done(), never from inside. */
 static void flush_start(struct legs *legs)
 {
 	uint32_t leg_count = legs->table.mirror.leg_count;
@@ -295,7 +279,7 @@ static void flush_start(struct legs *legs)
 		int r;
 
 		io_prep_fdsync(iocb, legs->devices[i].fd);
-		io_set_eventfd(iocb, legs->flush_fd);
+		io_set_eventfd(iocb, completions_fd(legs->port->completions));
 		r = io_submit(legs->flush_aio, 1, &iocb);
 		if (r == 1)
 			legs->flush_pending++;
@@ -304,7 +288,9 @@ static void flush_start(struct legs *legs)
 		else
 			flush_fail(legs, r < 0 ? r : -EAGAIN);
 	}
-	if (legs->flush_pending == 0)
+	if (legs->flush_pending > 0)
+		completions_watch(legs->port->completions, &legs->flush_watch);
+	else
 		worker_push(legs->worker, &legs->flush_job);
 }
 
@@ -324,17 +310,13 @@ static void flush_end(struct legs *legs)
 	}
 }
 
-static int on_flushed(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+static void flush_harvest(struct watch *watch)
 {
-	struct legs *legs = userdata;
+	struct legs *legs = CONTAINER_OF(watch, struct legs, flush_watch);
 	struct io_event events[CORE_LEGS_MAX];
 
-	(void)source;
-	(void)fd;
-	(void)revents;
 	while (!legs->closing) {
-		struct timespec no_wait = { 0 };
-		int n = io_getevents(legs->flush_aio, 0, CORE_LEGS_MAX, events, &no_wait);
+		int n = aio_harvest(legs->flush_aio, events, CORE_LEGS_MAX);
 
 		if (n == -EINTR)
 			continue;
@@ -347,12 +329,12 @@ static int on_flushed(sd_event_source *source, int fd, uint32_t revents, void *u
 		legs->flush_pending -= (uint32_t)n;
 		if (legs->flush_pending > 0)
 			continue;
+		completions_unwatch(legs->port->completions, &legs->flush_watch);
 		if (legs->flush_by_worker)
 			worker_push(legs->worker, &legs->flush_job);
 		else
 			flush_end(legs);
 	}
-	return 0;
 }
 
 /* On the worker, one leg after the other: old kernels only, or when nothing could be submitted. */
@@ -368,7 +350,11 @@ static bool flush_run(struct job *job)
 
 static void flush_done(struct job *job)
 {
-	flush_end(CONTAINER_OF(job, struct legs, flush_job));
+	struct legs *legs = CONTAINER_OF(job, struct legs, flush_job);
+
+	/* The whole port is ending: what is waiting is not begun any more. */
+	if (!legs->closing)
+		flush_end(legs);
 }
 
 void legs_flush(struct legs *legs)

@@ -19,11 +19,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#include "daemon/aio_ring.h"
 
 /* One more than may be under way: the data of a read stays valid while the core, in that same step, asks for the next. */
 #define IO_SLOTS (CORE_IO_MAX + 1)
@@ -54,10 +54,11 @@ struct log_device {
 	struct block_device block;
 	uint8_t random_id[DISK_ID_BYTES];
 	io_context_t aio;
-	int completion_fd;
-	sd_event_source *source;
+	struct watch watch; /* of `aio`, while a slot is busy */
+	uint32_t busy_slots;
 	uint8_t *buffers;
 	bool nowait;
+	bool open;
 	bool closing;
 	struct io_slot slots[IO_SLOTS];
 };
@@ -70,13 +71,10 @@ static void release_resources(struct log_device *device)
 	/* Waits for what the kernel still has of ours. */
 	if (device->aio != NULL)
 		(void)io_destroy(device->aio);
-	if (device->completion_fd >= 0)
-		close(device->completion_fd);
 	if (device->block.fd >= 0)
 		close(device->block.fd);
 	free(device->buffers);
 	device->aio = NULL;
-	device->completion_fd = -1;
 	device->block.fd = -1;
 	device->buffers = NULL;
 }
@@ -95,9 +93,6 @@ static int acquire_resources(struct log_device *device)
 	device->buffers = aligned_alloc(BUFFER_ALIGN_BYTES, IO_SLOTS * (size_t)CORE_IO_BYTES_MAX);
 	if (device->buffers == NULL)
 		return -ENOMEM;
-	device->completion_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (device->completion_fd < 0)
-		return -errno;
 	return io_setup(IO_SLOTS, &device->aio);
 }
 
@@ -114,12 +109,9 @@ static bool open_run(struct job *job)
 static void device_free(struct log_device *device)
 {
 	*device->owner = NULL;
-	sd_event_source_disable_unref(device->source);
 	worker_free(device->worker);
 	free(device);
 }
-
-static int on_completions(sd_event_source *source, int fd, uint32_t revents, void *userdata);
 
 static void open_done(struct job *job)
 {
@@ -131,16 +123,9 @@ static void open_done(struct job *job)
 	/* The whole port is ending: the closing that is queued already frees it. */
 	if (device->closing)
 		return;
-	if (device->status == 0) {
-		/* Edge-triggered: nobody reads the eventfd's counter. */
-		device->status = sd_event_add_io(port->event, &device->source,
-						 device->completion_fd, EPOLLIN | EPOLLET,
-						 on_completions, device);
-		if (device->status < 0)
-			release_resources(device);
-	}
 	input.device.status = device->status;
 	if (device->status == 0) {
+		device->open = true;
 		input.device.device_bytes = device->block.device_bytes;
 		input.device.block_bytes = device->block.block_bytes;
 		memcpy(input.device.random_id, device->random_id, sizeof(device->random_id));
@@ -154,6 +139,7 @@ static bool close_run(struct job *job);
 static void close_done(struct job *job);
 static bool submit_run(struct job *job);
 static void submit_done(struct job *job);
+static void harvest(struct watch *watch);
 
 int log_device_open(struct log_device **owner, struct machine_port *port,
 		    const struct effect_device *effect)
@@ -168,7 +154,7 @@ int log_device_open(struct log_device **owner, struct machine_port *port,
 	device->owner = owner;
 	device->effect = *effect;
 	device->block.fd = -1;
-	device->completion_fd = -1;
+	device->watch.harvest = harvest;
 	device->nowait = port->use_nowait;
 	(void)snprintf(name, sizeof(name), "logdev-%u:%u", effect->major, effect->minor);
 	r = worker_start(&device->worker, name, port->completions);
@@ -213,13 +199,13 @@ void log_device_end(struct log_device *device)
 	if (device->closing)
 		return;
 	device->closing = true;
-	device->source = sd_event_source_disable_unref(device->source);
+	completions_unwatch(device->port->completions, &device->watch);
 	worker_push_last(device->worker, &device->close_job);
 }
 
 void log_device_close(struct log_device *device)
 {
-	assert(device->source != NULL && !device->closing);
+	assert(device->open && !device->closing);
 	log_device_end(device);
 }
 
@@ -227,9 +213,10 @@ void log_device_close(struct log_device *device)
 
 static void slot_answer(struct io_slot *slot, int status)
 {
+	struct log_device *device = slot->device;
 	struct input input = { .type = slot->write ? INPUT_WRITTEN : INPUT_READ,
 			       .io = {
-				       .log = slot->device->effect.log,
+				       .log = device->effect.log,
 				       .status = status,
 				       .offset_bytes = slot->offset_bytes,
 				       .length_bytes = slot->length_bytes,
@@ -237,8 +224,11 @@ static void slot_answer(struct io_slot *slot, int status)
 
 	if (!slot->write && status == 0)
 		input.io.data = slot->buffer;
-	machine_port_answer(slot->device->port, &input);
+	/* The slot stays busy during the input: its buffer is what was read. */
+	machine_port_answer(device->port, &input);
 	slot->busy = false;
+	if (--device->busy_slots == 0)
+		completions_unwatch(device->port->completions, &device->watch);
 }
 
 static int slot_submit(struct io_slot *slot, bool nowait)
@@ -258,7 +248,7 @@ static int slot_submit(struct io_slot *slot, bool nowait)
 	if (nowait)
 		iocb->aio_rw_flags |= RWF_NOWAIT;
 	iocb->data = slot;
-	io_set_eventfd(iocb, device->completion_fd);
+	io_set_eventfd(iocb, completions_fd(device->port->completions));
 	return io_submit(device->aio, 1, &iocb);
 }
 
@@ -321,18 +311,14 @@ static void slot_completed(struct io_slot *slot, long result)
 	}
 }
 
-static int on_completions(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+static void harvest(struct watch *watch)
 {
-	struct log_device *device = userdata;
+	struct log_device *device = CONTAINER_OF(watch, struct log_device, watch);
 	struct io_event events[IO_SLOTS];
 
-	(void)source;
-	(void)fd;
-	(void)revents;
 	/* An input may begin the closing, but only the last one: then nothing is left in `events`. */
 	while (!device->closing) {
-		struct timespec no_wait = { 0 };
-		int n = io_getevents(device->aio, 0, IO_SLOTS, events, &no_wait);
+		int n = aio_harvest(device->aio, events, IO_SLOTS);
 
 		if (n == -EINTR)
 			continue;
@@ -341,14 +327,13 @@ static int on_completions(sd_event_source *source, int fd, uint32_t revents, voi
 		for (int i = 0; i < n; i++)
 			slot_completed(events[i].data, (long)events[i].res);
 	}
-	return 0;
 }
 
 void log_device_io(struct log_device *device, const struct effect_io *effect, bool write)
 {
 	struct io_slot *slot = NULL;
 
-	assert(device->source != NULL && !device->closing);
+	assert(device->open && !device->closing);
 	assert(effect->length_bytes > 0 && effect->length_bytes <= CORE_IO_BYTES_MAX);
 	for (unsigned i = 0; i < IO_SLOTS && slot == NULL; i++)
 		if (!device->slots[i].busy) {
@@ -357,6 +342,8 @@ void log_device_io(struct log_device *device, const struct effect_io *effect, bo
 		}
 	assert(slot != NULL);
 	slot->busy = true;
+	device->busy_slots++;
+	completions_watch(device->port->completions, &device->watch);
 	slot->write = write;
 	slot->offset_bytes = effect->offset_bytes;
 	slot->length_bytes = effect->length_bytes;

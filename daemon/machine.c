@@ -42,8 +42,11 @@ static void port_input(struct machine_port *port, struct input *input)
 {
 	struct timespec now;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	input->now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	input->now_ms = port->turn_ms;
+	if (port->turn_ms == 0 || input->type != INPUT_WRITTEN || input->io.status < 0) {
+		(void)clock_gettime(CLOCK_MONOTONIC, &now);
+		input->now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	}
 	port->input(port->context, input);
 }
 
@@ -229,7 +232,7 @@ int machine_open(struct machine **ret_machine, sd_event *event, const struct mac
 	machine->port.use_nowait = config->use_nowait;
 	machine->port.input = input;
 	machine->port.context = context;
-	r = completions_open(&machine->port.completions, event);
+	r = completions_open(&machine->port.completions, config->caller_watches ? NULL : event);
 	if (r < 0) {
 		free(machine);
 		return r;
@@ -270,6 +273,18 @@ void machine_close(struct machine *machine)
 	if (machine->dm_fd >= 0)
 		close(machine->dm_fd);
 	free(machine);
+}
+
+int machine_fd(const struct machine *machine)
+{
+	return completions_fd(machine->port.completions);
+}
+
+void machine_run(struct machine *machine, uint64_t now_ms)
+{
+	machine->port.turn_ms = now_ms;
+	completions_run(machine->port.completions);
+	machine->port.turn_ms = 0;
 }
 
 uint64_t machine_pending(const struct machine *machine)

@@ -25,6 +25,9 @@ struct machine_backend;
 struct machine_config {
 	/* Submit log device I/O without a thread where the kernel can say that it would have to wait (RWF_NOWAIT). */
 	bool use_nowait;
+	/* The caller watches machine_fd() and calls machine_run(), so that the end of a write takes no turn of the event
+	 * loop; false: the event loop does. */
+	bool caller_watches;
 	/* For tests, see machine_port.h; NULL: the real devices. */
 	const struct machine_backend *backend;
 };
@@ -45,6 +48,15 @@ int machine_open(struct machine **ret_machine, sd_event *event, const struct mac
  * itself must answer: run the event loop until machine_pending() is 0, then close.
  */
 void machine_close(struct machine *machine);
+
+/* With caller_watches: readable, edge-triggered, when machine_run() has something to do. */
+int machine_fd(const struct machine *machine);
+
+/*
+ * Gives the inputs that are due.  `now_ms` is the time for those of the log device, or 0: a clock read costs as much as
+ * the wake-up itself, and for them a time of some milliseconds ago will do.
+ */
+void machine_run(struct machine *machine, uint64_t now_ms);
 
 /* How many effects are not answered yet. */
 uint64_t machine_pending(const struct machine *machine);

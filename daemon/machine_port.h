@@ -47,6 +47,7 @@ struct machine_port {
 	struct completions *completions;
 	const struct machine_backend *backend;
 	bool use_nowait;
+	uint64_t turn_ms; /* see machine_run() */
 	bool closing;     /* no input is given any more */
 	uint64_t pending; /* effects not yet answered */
 	void (*input)(void *context, const struct input *input);

@@ -10,7 +10,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 #include "machine.h"
 #include "report.h"
 #include "single.h"
+#include "wakers.h"
 
 /* A larger gap is no gap but another kernel's counter. */
 #define GAP_MAX 4096
@@ -34,16 +34,15 @@
 
 struct service {
 	sd_event *event;
-	sd_event_source *timer;
-	sd_event_source *tick;
+	struct wakers wakers;
 	struct connector *connector;
 	struct local_group *group;
 	struct machine *machine;
 	void *core_memory;
 	struct core *core;
 	bool stepping;
-	bool ticking;   /* `tick` is set */
-	bool rearm;     /* the event loop must look at its timers again */
+	bool ticking;   /* the tick is set */
+	bool ending;    /* the event loop is to end */
 	bool more_came; /* a request followed another one at once */
 	uint32_t lone;  /* requests that nobody looked behind */
 	uint32_t requests_since_tick;
@@ -87,17 +86,13 @@ static void machine_input(void *context, const struct input *input)
 	step(service, input);
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *context)
+static void on_timer(struct service *service)
 {
-	struct service *service = context;
 	struct input input = { .type = INPUT_TIME };
 
-	(void)source;
-	(void)usec;
 	service->now_ms = clock_ms();
 	input.now_ms = service->now_ms;
 	step(service, &input);
-	return 0;
 }
 
 /* ---- effects ---- */
@@ -117,16 +112,6 @@ static void send_answer(struct service *service, const struct answer *answer)
 		       request_type_name(answer->type), answer->seq, strerror(-r));
 }
 
-static void set_timer_at(struct service *service, sd_event_source *source, uint64_t deadline_ms)
-{
-	uint64_t usec = deadline_ms > UINT64_MAX / 1000 ? UINT64_MAX : deadline_ms * 1000;
-
-	(void)sd_event_source_set_time(source, usec);
-	(void)sd_event_source_set_enabled(source,
-					  usec == UINT64_MAX ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
-	service->rearm = true;
-}
-
 static void carry_out(void *context, const struct effect *effect)
 {
 	struct service *service = context;
@@ -140,7 +125,7 @@ static void carry_out(void *context, const struct effect *effect)
 			abort(); /* a message that is lost here would leave a request without an answer */
 		break;
 	case EFFECT_SET_TIMER:
-		set_timer_at(service, service->timer, effect->deadline_ms);
+		wakers_set(&service->wakers, WAKER_TIMER, effect->deadline_ms);
 		break;
 	case EFFECT_RELEASE_MEMORY:
 		free(effect->memory);
@@ -269,7 +254,7 @@ static bool receive(struct service *service)
 	default:
 		report(LOG_ERR, NULL, 0, "netlink socket: %s", strerror(-r));
 		(void)sd_event_exit(service->event, 1);
-		service->rearm = true;
+		service->ending = true;
 		return false;
 	}
 }
@@ -288,18 +273,13 @@ static void receive_some(struct service *service)
 
 /* ---- the loop ---- */
 
-static int on_tick(sd_event_source *source, uint64_t usec, void *context)
+static void on_tick(struct service *service)
 {
-	struct service *service = context;
-
-	(void)source;
-	(void)usec;
 	service->now_ms = clock_ms();
 	service->ticking = service->requests_since_tick > 0;
 	service->requests_since_tick = 0;
 	if (service->ticking)
-		set_timer_at(service, service->tick, service->now_ms + TICK_MS);
-	return 0;
+		wakers_set(&service->wakers, WAKER_TICK, service->now_ms + TICK_MS);
 }
 
 /* The first request after a rest: from here on time is looked at every TICK_MS only. */
@@ -307,30 +287,38 @@ static void begin_ticking(struct service *service)
 {
 	service->now_ms = clock_ms();
 	service->ticking = true;
-	set_timer_at(service, service->tick, service->now_ms + TICK_MS);
+	wakers_set(&service->wakers, WAKER_TICK, service->now_ms + TICK_MS);
+}
+
+static void wake_up(struct service *service, int wakers)
+{
+	if ((wakers & WAKER_MACHINE) != 0)
+		machine_run(service->machine, service->ticking ? service->now_ms : 0);
+	if ((wakers & WAKER_TICK) != 0)
+		on_tick(service);
+	if ((wakers & WAKER_TIMER) != 0)
+		on_timer(service);
+	if ((wakers & WAKER_REQUEST) != 0) {
+		if (!service->ticking)
+			begin_ticking(service);
+		receive_some(service);
+	}
 }
 
 /*
- * Serves requests until the event loop has something else to do.  A request costs three system calls (poll, receive,
- * send), or two when the next one is there already: IN_SYNC comes for every read.
+ * Serves requests until the event loop has something else to do.  A request costs three system calls (wait, receive,
+ * send), or two when the next one is there already: IN_SYNC comes for every read.  One that waits for the log device
+ * costs two more (submit, wait).
  */
 static int serve_requests(struct service *service)
 {
-	struct pollfd fds[2] = {
-		{ .fd = connector_fd(service->connector), .events = POLLIN },
-		{ .fd = sd_event_get_fd(service->event), .events = POLLIN },
-	};
+	while (!service->ending) {
+		int wakers = wakers_wait(&service->wakers);
 
-	service->rearm = false;
-	while (!service->rearm) {
-		if (poll(fds, 2, -1) < 0)
-			return errno == EINTR ? 0 : -errno;
-		if (fds[0].revents != 0) {
-			if (!service->ticking)
-				begin_ticking(service);
-			receive_some(service);
-		}
-		if (fds[1].revents != 0)
+		if (wakers < 0)
+			return wakers;
+		wake_up(service, wakers);
+		if ((wakers & WAKER_LOOP) != 0)
 			return 0;
 	}
 	return 0;
@@ -418,33 +406,36 @@ static int make_core(struct service *service, const struct core_config *config)
 int service_open(struct service **ret_service, sd_event *event, const struct core_config *config)
 {
 	struct service *service = calloc(1, sizeof(*service));
-	struct machine_config machine_config = { .use_nowait = true };
+	struct machine_config machine_config = { .use_nowait = true, .caller_watches = true };
 	int r;
 
 	if (service == NULL)
 		return -ENOMEM;
 	service->event = sd_event_ref(event);
 	service->now_ms = clock_ms();
+	r = wakers_open(&service->wakers);
+	if (r < 0)
+		goto fail;
 	r = make_core(service, config);
 	if (r < 0)
 		goto fail;
 	r = local_group_open(&service->group);
 	if (r < 0)
 		goto fail;
-	r = sd_event_add_time(event, &service->timer, CLOCK_MONOTONIC, 0, 1000, on_timer, service);
-	if (r < 0)
-		goto fail;
-	r = sd_event_add_time(event, &service->tick, CLOCK_MONOTONIC, 0, 1000, on_tick, service);
-	if (r < 0)
-		goto fail;
-	set_timer_at(service, service->timer, UINT64_MAX);
-	set_timer_at(service, service->tick, UINT64_MAX);
 	r = machine_open(&service->machine, event, &machine_config, machine_input, service);
 	if (r < 0) {
 		report(LOG_ERR, NULL, 0, "devices cannot be served: %s", strerror(-r));
 		goto fail;
 	}
+	r = wakers_watch(&service->wakers, machine_fd(service->machine), WAKER_MACHINE);
+	if (r == 0)
+		r = wakers_watch(&service->wakers, sd_event_get_fd(event), WAKER_LOOP);
+	if (r < 0)
+		goto fail;
 	r = open_connector(service);
+	if (r < 0)
+		goto fail;
+	r = wakers_watch(&service->wakers, connector_fd(service->connector), WAKER_REQUEST);
 	if (r < 0)
 		goto fail;
 	*ret_service = service;
@@ -458,11 +449,10 @@ void service_close(struct service *service)
 {
 	if (service == NULL)
 		return;
-	sd_event_source_unref(service->tick);
 	connector_close(service->connector);
 	if (service->machine != NULL)
 		machine_close(service->machine);
-	sd_event_source_unref(service->timer);
+	wakers_close(&service->wakers);
 	local_group_close(service->group);
 	free(service->core_memory);
 	sd_event_unref(service->event);

@@ -2,7 +2,8 @@
 /*
  * Helper threads and the way back to the event loop.
  *
- * Invariant: a job is in at most one list at a time.  Locks are held for list operations only, never while a job runs.
+ * Invariant: a job is in at most one list at a time.  A worker's lock is held for list operations only, never while a job
+ * runs; results are posted without one, since a poster that is preempted would make the event loop wait.
  * Limits: queues are as long as their users make them; each worker is one thread with WORKER_STACK_BYTES of stack.
  */
 #define _GNU_SOURCE 1
@@ -12,6 +13,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,27 +55,68 @@ static struct job *list_pop(struct job_list *list)
 /* ---- results ---- */
 
 struct completions {
-	pthread_mutex_t lock;
-	struct job_list list;
+	_Atomic(struct job *) posted; /* the last one first */
 	int event_fd;
 	sd_event_source *source;
+	/* Belong to the event loop. */
+	struct watch *watches;
+	struct watch *next_watch; /* the one that a run comes to next */
 };
 
-/* Calls done() of all that is queued now; what is posted meanwhile waits for the next turn. */
-static void completions_run(struct completions *completions)
+int completions_fd(const struct completions *completions)
 {
-	struct job_list due;
-	struct job *job;
+	return completions->event_fd;
+}
 
-	list_clear(&due);
-	pthread_mutex_lock(&completions->lock);
-	if (completions->list.head != NULL) {
-		due = completions->list;
-		list_clear(&completions->list);
+void completions_watch(struct completions *completions, struct watch *watch)
+{
+	if (watch->link != NULL)
+		return;
+	watch->next = completions->watches;
+	watch->link = &completions->watches;
+	if (watch->next != NULL)
+		watch->next->link = &watch->next;
+	completions->watches = watch;
+}
+
+void completions_unwatch(struct completions *completions, struct watch *watch)
+{
+	if (watch->link == NULL)
+		return;
+	if (completions->next_watch == watch)
+		completions->next_watch = watch->next;
+	*watch->link = watch->next;
+	if (watch->next != NULL)
+		watch->next->link = watch->link;
+	watch->link = NULL;
+}
+
+/* What is posted meanwhile waits for the next turn. */
+void completions_run(struct completions *completions)
+{
+	struct job *posted = atomic_exchange(&completions->posted, NULL);
+	struct job *due = NULL;
+	struct watch *watch;
+
+	while (posted != NULL) {
+		struct job *next = posted->next;
+
+		posted->next = due;
+		due = posted;
+		posted = next;
 	}
-	pthread_mutex_unlock(&completions->lock);
-	while ((job = list_pop(&due)) != NULL)
+	while (due != NULL) {
+		struct job *job = due;
+
+		due = job->next;
+		job->next = NULL;
 		job->done(job);
+	}
+	completions->next_watch = completions->watches;
+	while ((watch = completions->next_watch) != NULL) {
+		completions->next_watch = watch->next;
+		watch->harvest(watch);
+	}
 }
 
 /* Edge-triggered: the counter of the eventfd is never read by the loop. */
@@ -93,15 +136,14 @@ int completions_open(struct completions **ret_completions, sd_event *event)
 
 	if (completions == NULL)
 		return -ENOMEM;
-	pthread_mutex_init(&completions->lock, NULL);
-	list_clear(&completions->list);
 	completions->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (completions->event_fd < 0) {
 		r = -errno;
 		goto fail;
 	}
-	r = sd_event_add_io(event, &completions->source, completions->event_fd, EPOLLIN | EPOLLET,
-			    on_posted, completions);
+	r = event == NULL ? 0 :
+			    sd_event_add_io(event, &completions->source, completions->event_fd,
+					    EPOLLIN | EPOLLET, on_posted, completions);
 	if (r < 0)
 		goto fail;
 	*ret_completions = completions;
@@ -119,23 +161,21 @@ void completions_close(struct completions *completions)
 	sd_event_source_disable_unref(completions->source);
 	if (completions->event_fd >= 0)
 		close(completions->event_fd);
-	pthread_mutex_destroy(&completions->lock);
 	free(completions);
 }
 
 void completions_post(struct completions *completions, struct job *job)
 {
+	struct job *first = atomic_load(&completions->posted);
 	const uint64_t one = 1;
-	bool was_empty;
 
-	/* The wake-up stays under the lock: who empties the list may close the queue right after. */
-	pthread_mutex_lock(&completions->lock);
-	was_empty = completions->list.head == NULL;
-	list_push(&completions->list, job);
-	/* Cannot fail: the counter would need 2^64 posts to overflow. */
-	if (was_empty)
+	do
+		job->next = first;
+	while (!atomic_compare_exchange_weak(&completions->posted, &first, job));
+	/* The loop may have run the job by now, but whoever posts is joined before the queue is closed.  Cannot fail:
+	 * the counter would need 2^64 posts to overflow. */
+	if (first == NULL)
 		(void)!write(completions->event_fd, &one, sizeof(one));
-	pthread_mutex_unlock(&completions->lock);
 }
 
 void completions_wait(struct completions *completions)

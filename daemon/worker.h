@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Helper threads, which decide nothing, and the queue by which their results come back to the event loop.
+ * Helper threads, which decide nothing, and the way by which their results, and those of asynchronous I/O, come back to
+ * the event loop: one descriptor for all of them.
  *
- * A job belongs to its creator, who embeds it in something of his own: nothing is allocated to queue it.
+ * A job or a watch belongs to its creator, who embeds it in something of his own: nothing is allocated to queue it.
  */
 #ifndef DMCLOGD_WORKER_H
 #define DMCLOGD_WORKER_H
@@ -28,11 +29,31 @@ struct job {
 
 /* ---- results ---- */
 
+/* Somebody who has asynchronous I/O under way whose end makes completions_fd() readable. */
+struct watch {
+	struct watch *next;
+	struct watch **link; /* what points here; NULL: not watched */
+	/* On the event loop's thread: something may have ended.  May end this watch, or any other. */
+	void (*harvest)(struct watch *watch);
+};
+
 /* Jobs whose done() is due, in the order in which they were posted. */
 struct completions;
 
-/* Attaches a new queue to `event`.  Returns 0 or negative errno (of eventfd or sd-event). */
+/* Attaches a new queue to `event`, or to none if `event` is NULL: then the caller watches completions_fd(),
+ * edge-triggered, and calls completions_run().  Returns 0 or negative errno (of eventfd or sd-event). */
 int completions_open(struct completions **ret_completions, sd_event *event);
+
+/* An eventfd, whose counter nobody needs to read; for io_set_eventfd() too. */
+int completions_fd(const struct completions *completions);
+
+/* Event loop's thread: done() of all that was posted before, harvest() of all who watch. */
+void completions_run(struct completions *completions);
+
+/* Event loop's thread: from here on, or no more, harvest() is called; to be watched while I/O is under way only,
+ * so that a turn costs nothing for those who do nothing.  Both may be called again. */
+void completions_watch(struct completions *completions, struct watch *watch);
+void completions_unwatch(struct completions *completions, struct watch *watch);
 
 /* Call on the event loop's thread, when nobody posts any more; jobs still queued have their done() called. */
 void completions_close(struct completions *completions);
