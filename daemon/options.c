@@ -37,7 +37,7 @@ static const struct option_row rows[] = {
 	{ "slots", "N", OPTION_NUMBER, AT(slots), 1, DISK_SLOTS_MAX,
 	  "nodes that a log device is set up for (default 32)" },
 	{ "copies", "N", OPTION_NUMBER, AT(copies), 1, CORE_COPIES_MAX,
-	  "regions copied at the same time, per mirror (default 4)" },
+	  "regions copied at the same time, per mirror (default 8)" },
 	{ "resync-rate", "BYTES", OPTION_BYTES, AT(resync_bytes_per_second), 0, UINT64_MAX,
 	  "copy no more than that per second and mirror; K, M, G,\n"
 	  "T may follow; 0 is no limit (default 0)" },
@@ -156,7 +156,7 @@ int options_parse(int argc, char **argv, struct options *ret_options)
 	struct options options = { .hot_regions = 1024,
 				   .idle_release_s = 15,
 				   .slots = DISK_SLOTS_DEFAULT,
-				   .copies = 4,
+				   .copies = CORE_COPIES_MAX,
 				   .state_directory = "/run/dmclogd" };
 	struct option longs[ROWS + 3] = { 0 };
 	int c;

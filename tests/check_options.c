@@ -55,7 +55,7 @@ START_TEST(defaults)
 	ck_assert_uint_eq(options.hot_regions, 1024);
 	ck_assert_uint_eq(options.idle_release_s, 15);
 	ck_assert_uint_eq(options.slots, 32);
-	ck_assert_uint_eq(options.copies, 4);
+	ck_assert_uint_eq(options.copies, 8);
 	ck_assert_uint_eq(options.resync_bytes_per_second, 0);
 	ck_assert_uint_eq(options.takeover_delay_s, 0);
 	ck_assert_str_eq(options.state_directory, "/run/dmclogd");
