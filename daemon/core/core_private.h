@@ -39,7 +39,7 @@
 /* Requests of the kernel within so long make background copying step back. */
 #define BUSY_MS 50
 /* While it steps back it rests so many times as long as the last copy took. */
-#define BUSY_REST_FACTOR 3
+#define BUSY_REST_FACTOR 8
 
 /* ---- replicated ---- */
 
