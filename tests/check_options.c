@@ -68,14 +68,14 @@ START_TEST(all_of_them)
 	struct options options;
 
 	ck_assert_int_eq(PARSE(&options, "--cluster=none", "--hot-regions=8", "--idle-release", "1",
-			       "--slots=256", "--copies=8", "--resync-rate=10M",
+			       "--slots=256", "--copies=5", "--resync-rate=10M",
 			       "--takeover-delay=86400", "--debug"),
 			 1);
 	ck_assert(options.cluster_none && options.debug);
 	ck_assert_uint_eq(options.hot_regions, 8);
 	ck_assert_uint_eq(options.idle_release_s, 1);
 	ck_assert_uint_eq(options.slots, 256);
-	ck_assert_uint_eq(options.copies, 8);
+	ck_assert_uint_eq(options.copies, 5);
 	ck_assert_uint_eq(options.resync_bytes_per_second, 10 << 20);
 	ck_assert_uint_eq(options.takeover_delay_s, 86400);
 	ck_assert_int_eq(PARSE(&options, "--cluster=corosync"), 1);

@@ -16,7 +16,7 @@
 
 #include <libdevmapper.h>
 
-#define POLL_MS 4
+#define POLL_MS 10
 #define LIMIT_SECONDS 60
 
 static double now_seconds(void)

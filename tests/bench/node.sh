@@ -10,8 +10,9 @@
 set -u
 [ -e /dev/fd ] || ln -s /proc/self/fd /dev/fd # a node has no udev
 group=$1 contestant=$2 ms=$3
-small=131072 large=4194304 huge=8388608 # sectors: 64 MiB, 2 GiB, 4 GiB
+slow=65536 small=131072 half=1048576 large=4194304 huge=8388608 # sectors: 32, 64, 512 MiB, 2, 4 GiB
 hot_mib=4                               # 8 regions of 512 KiB
+legs="/dev/ubdb 0 /dev/ubdc 0"
 daemon=
 responder_log=/tmp/responder.log
 daemon_log=/mnt/job/d.log
@@ -65,7 +66,7 @@ log_words() { # sync|nosync
 
 mirror_load() { # SECTORS sync|nosync: everything but the resume
 	dmsetup create m --notable && dmsetup load m --table \
-		"0 $1 mirror $(log_words "$2") 2 /dev/ubdb 0 /dev/ubdc 0 1 handle_errors" ||
+		"0 $1 mirror $(log_words "$2") 2 $legs 1 handle_errors" ||
 		give_up "$contestant: no mirror"
 }
 mirror_create() { mirror_load "$@" && dmsetup resume m; }
@@ -127,16 +128,27 @@ group_cold() {
 	done
 }
 
-group_resync() {
+resync_timed() { # MEASURE SECTORS
 	local in_sync total took
-	mirror_load $small sync
+	mirror_load "$2" sync
 	read -r in_sync total took < <("$B/bench/insync" --resume m)
 	if [ "$in_sync" = "$total" ]; then
-		echo "resync $took"
+		echo "$1 $took"
 	else
-		echo "resync invalid it did not end: $in_sync/$total"
+		echo "$1 invalid it did not end: $in_sync/$total"
 	fi
 	mirror_remove
+}
+
+group_resync() {
+	local leg
+	resync_timed resync $half
+	for leg in b c; do
+		dmsetup create slow-$leg --table "0 $slow delay /dev/ubd$leg 0 1" || give_up "no delay"
+	done
+	legs="/dev/mapper/slow-b 0 /dev/mapper/slow-c 0"
+	resync_timed slow $slow
+	dmsetup remove slow-b && dmsetup remove slow-c || give_up "a leg stays"
 }
 
 group_during() {
