@@ -148,7 +148,7 @@ group_resync() {
 	done
 	legs="/dev/mapper/slow-b 0 /dev/mapper/slow-c 0"
 	resync_timed slow $slow
-	dmsetup remove slow-b && dmsetup remove slow-c || give_up "a leg stays"
+	dmsetup remove slow-b slow-c || give_up "a leg stays"
 }
 
 group_during() {
