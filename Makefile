@@ -15,6 +15,8 @@ FUZZ_CC ?= clang
 CLANG_FORMAT ?= clang-format
 SUITES ?=
 SIM_ARGS ?=
+SIM_SECONDS ?= 60
+SIM_NODES ?= 1
 # Where pkg-config's pkg.m4 lies.
 ACLOCAL_DIR ?= /usr/share/aclocal
 
@@ -77,7 +79,7 @@ CHECK_LIBS = $(or $(CONF_CHECK_LIBS),$(shell pkg-config --libs check))
 
 # --- rooms ------------------------------------------------------------------
 PURE_SRC := $(wildcard daemon/core/*.c kernel-interface/request_codec.c \
-	      kernel-interface/constructor.c)
+	      kernel-interface/constructor.c cluster/message_codec.c cluster/words_codec.c)
 SHELL_SRC := $(filter-out $(PURE_SRC),$(wildcard daemon/*.c kernel-interface/*.c cluster/*.c))
 TOOL_SRC := $(wildcard tools/*.c)
 CHECK_SRC := $(wildcard tests/check_*.c)
@@ -104,7 +106,7 @@ UML_INIT := $(if $(wildcard tests/uml/init.c),$(BUILD)/uml/init $(BUILD)/uml/wid
 UML_TOOLS := $(patsubst tests/uml/%.c,$(BUILD)/uml/%, \
 	       $(filter-out tests/uml/init.c tests/uml/wide_xstate.c,$(wildcard tests/uml/*.c)))
 
-.PHONY: all check unit demo bench sim sim-build harness fuzz asan cov install uninstall dist \
+.PHONY: all check unit demo bench sim sim-build harness fuzz asan cov cov-sim install uninstall dist \
 	clean distclean format check-format help
 .SECONDARY:
 
@@ -118,7 +120,7 @@ $(OBJ)/%.o: %.c config.mk | $(BUILD_DEPS)
 $(OBJ)/planted/%.o: %.c config.mk | $(BUILD_DEPS)
 	@mkdir -p $(@D)
 	$(call say,CC)
-	$(Q)$(CC) $(ALL_CFLAGS) -DDMCLOGD_PLANT -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(if $(COV),,-DDMCLOGD_PLANT) -MMD -MP -c -o $@ $<
 
 $(OBJ)/tests/%.o: private EXTRA_CFLAGS = -Itests
 $(OBJ)/tests/sim/%.o: private EXTRA_CFLAGS = -DDMCLOGD_PLANT
@@ -211,8 +213,11 @@ check: all $(CHECKS) sim-build harness $(TEST_DEPS)
 	@BUILD=$(BUILD) tests/run $(SUITES)
 unit: $(CHECKS) $(TEST_DEPS)
 	@BUILD=$(BUILD) tests/run --unit $(SUITES)
+# Fresh seeds for SIM_SECONDS, or what SIM_ARGS says.
 sim: sim-build
-	$(if $(SIM),$(SIM) $(SIM_ARGS),@echo "no simulator yet")
+	@seed=$$(date +%s)000; echo "seeds from $$seed, commit $$(git rev-parse --short HEAD)"; \
+	$(SIM) $(or $(SIM_ARGS),--nodes $(SIM_NODES) --seed $$seed --seeds 1000000000 \
+		--seconds $(SIM_SECONDS))
 demo: all harness $(TEST_DEPS)
 	@BUILD=$(BUILD) tests/demo
 bench: all harness $(TEST_DEPS)
@@ -240,6 +245,14 @@ cov: $(COV_DEPS)
 	genhtml -q build-cov/dmclogd.info -o build-cov/html
 	@lcov --summary build-cov/dmclogd.info
 	@echo "see build-cov/html/index.html"
+
+# Branches of the core that the simulator alone takes; COV_SIM_ARGS: which seeds.
+COV_SIM_ARGS ?= --nodes 3 --seeds 2000
+cov-sim:
+	$(SUBMAKE) BUILD=build-cov-sim COV=1 sim-build
+	find build-cov-sim -name '*.gcda' -delete
+	build-cov-sim/dmclog-sim $(COV_SIM_ARGS) | tail -n 3
+	tests/sim/coverage build-cov-sim
 
 # --- install ----------------------------------------------------------------
 UNITS := $(wildcard systemd/*.service systemd/*.service.in)
@@ -288,7 +301,7 @@ check-format:
 	$(CLANG_FORMAT) --dry-run -Werror $(FORMAT_SRC)
 
 clean:
-	rm -rf build build-asan build-cov
+	rm -rf build build-asan build-cov build-cov-sim
 distclean: clean
 	rm -rf configure config.mk config.h config.log config.status autom4te.cache
 
@@ -298,9 +311,10 @@ help:
 	echo "unit       the check_* binaries only"; \
 	echo "demo       a mirror on a real kernel, served by dmclogd, in under two minutes"; \
 	echo "bench      figures against the kernel's own logs and a minimal responder"; \
-	echo "sim        the simulator; SIM_ARGS=..."; \
+	echo "sim        the simulator, fresh seeds for SIM_SECONDS (60); SIM_NODES=0, SIM_ARGS=..."; \
 	echo "fuzz       each fuzzer for FUZZ_SECONDS (60)"; \
 	echo "asan       unit tests and simulator under ASan and UBSan, in build-asan/"; \
+	echo "cov-sim    branches of the core that the simulator takes, in build-cov-sim/"; \
 	echo "cov        line coverage of unit tests and simulator, in build-cov/html"; \
 	echo "install    DESTDIR, prefix (CONFIGURE_ARGS=--prefix=/usr at the first make)"; \
 	echo "uninstall, dist, clean, distclean, format, check-format"; \

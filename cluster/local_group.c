@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The group of one, a ring of messages: see local_group.h. */
+/* The group of one, a ring of messages, each with a copy of its data: see local_group.h. */
 #include "local_group.h"
 
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define FIRST_CAPACITY 64
 
@@ -13,6 +14,7 @@ struct local_group {
 	uint32_t capacity;
 	uint32_t first;
 	uint32_t count;
+	void *lent; /* data of the message that was delivered last */
 };
 
 int local_group_open(struct local_group **ret_group)
@@ -35,6 +37,9 @@ void local_group_close(struct local_group *group)
 {
 	if (group == NULL)
 		return;
+	for (uint32_t i = 0; i < group->count; i++)
+		free((void *)(uintptr_t)group->ring[(group->first + i) % group->capacity].data);
+	free(group->lent);
 	free(group->ring);
 	free(group);
 }
@@ -57,10 +62,20 @@ static int grow(struct local_group *group)
 int local_group_multicast(struct local_group *group, const struct group_message *message)
 {
 	int r = group->count == group->capacity ? grow(group) : 0;
+	struct group_message *place;
+	void *data = NULL;
 
 	if (r < 0)
 		return r;
-	group->ring[(group->first + group->count) % group->capacity] = *message;
+	if (message->data_bytes > 0) {
+		data = malloc(message->data_bytes);
+		if (data == NULL)
+			return -ENOMEM;
+		memcpy(data, message->data, message->data_bytes);
+	}
+	place = &group->ring[(group->first + group->count) % group->capacity];
+	*place = *message;
+	place->data = data;
 	group->count++;
 	return 0;
 }
@@ -70,6 +85,8 @@ bool local_group_deliver(struct local_group *group, struct group_message *ret_me
 	if (group->count == 0)
 		return false;
 	*ret_message = group->ring[group->first];
+	free(group->lent);
+	group->lent = (void *)(uintptr_t)ret_message->data;
 	group->first = (group->first + 1) % group->capacity;
 	group->count--;
 	return true;

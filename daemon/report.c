@@ -97,6 +97,7 @@ static int event_priority(enum core_event event)
 	case EVENT_DEVICE_FAILED:
 	case EVENT_LEG_FAILED:
 	case EVENT_LEG_FLUSH_FAILED:
+	case EVENT_REFUSED:
 	case EVENT_CONFLICT:
 	case EVENT_WAITING_FOR_SLOT:
 		return LOG_ERR;
@@ -149,6 +150,13 @@ static void word_leg_event(const struct effect_event *event, const char *error, 
 			"again every second",
 			error);
 		break;
+	case EVENT_REFUSED:
+		(void)snprintf(
+			text, bytes,
+			"the other nodes take this boot for stopped, or speak another version: "
+			"writes fail and resumes wait until this node is rebooted, or runs a "
+			"dmclogd of their version");
+		break;
 	case EVENT_CONFLICT:
 		(void)snprintf(text, bytes, "%s: writes through this table fail", event->text);
 		break;
@@ -195,11 +203,10 @@ static void word_event(const struct effect_event *event, char *text, size_t byte
 			error);
 		break;
 	case EVENT_WAITING_FOR_SLOT:
-		(void)snprintf(
-			text, bytes,
-			"resume waits: %s; it ends when that node is back or --takeover-delay "
-			"has passed",
-			event->text);
+		(void)snprintf(text, bytes,
+			       "resume waits: %s; it ends when that node joins again, or by "
+			       "--takeover-delay where that is set",
+			       event->text);
 		break;
 	case EVENT_DEVICE_FAILED:
 		(void)snprintf(text, bytes,
@@ -220,7 +227,9 @@ void report_event(const struct effect_event *event)
 	char text[LINE_BYTES - REQUEST_UUID_SIZE];
 
 	word_event(event, text, sizeof(text));
-	report(event_priority(event->event), event->uuid, event->luid, "%s", text);
+	/* What is about the whole node has no uuid. */
+	report(event_priority(event->event), event->uuid[0] != '\0' ? event->uuid : NULL,
+	       event->luid, "%s", text);
 }
 
 void report_state(const struct core *core, uint64_t lost_requests)

@@ -349,6 +349,20 @@ int service_run(struct service *service)
 
 /* ---- opening ---- */
 
+/* A group of one: this node, always with quorum. */
+static void join_local_group(struct service *service, uint32_t node_id)
+{
+	struct input view = { .type = INPUT_VIEW,
+			      .now_ms = service->now_ms,
+			      .view = { .members = &node_id, .member_count = 1 } };
+	struct input quorum = { .type = INPUT_QUORUM,
+				.now_ms = service->now_ms,
+				.quorum = { .quorate = true, .nodes = &node_id, .node_count = 1 } };
+
+	step(service, &view);
+	step(service, &quorum);
+}
+
 static void predecessor_found(void *context, const char *uuid)
 {
 	struct service *service = context;
@@ -427,6 +441,7 @@ int service_open(struct service **ret_service, sd_event *event, const struct cor
 		report(LOG_ERR, NULL, 0, "devices cannot be served: %s", strerror(-r));
 		goto fail;
 	}
+	join_local_group(service, config->node_id);
 	r = wakers_watch(&service->wakers, machine_fd(service->machine), WAKER_MACHINE);
 	if (r == 0)
 		r = wakers_watch(&service->wakers, sd_event_get_fd(event), WAKER_LOOP);

@@ -7,8 +7,9 @@
  * at core_init(), in the order in which they must be carried out.  The effect function must not
  * call core_step() again before the step that calls it has returned.
  *
- * Replicated state changes only by INPUT_DELIVERED: every change of a log goes out as EFFECT_MULTICAST
- * and takes effect when the group brings it back, to all members in the same order.
+ * Replicated state changes only by INPUT_DELIVERED and INPUT_VIEW: every change of a log goes out as EFFECT_MULTICAST
+ * and takes effect when the group brings it back, to all members in the same order.  Who loses the group loses the right
+ * to say what holds: after INPUT_NO_GROUP its state is fetched, or compared, anew.
  *
  * Names: a *table* is one constructed luid (a dm table's log); a *log* is what tables with the same uuid, geometry
  * and log device share.  Both are small integers, valid from their first effect to EFFECT_RELEASE_MEMORY
@@ -34,15 +35,23 @@
 /* No write or read of a log device is longer; at most CORE_IO_MAX of a log are under way at once. */
 #define CORE_IO_BYTES_MAX 65536
 #define CORE_IO_MAX 8
+/* Nodes of a cluster, and so members of a log. */
+#define CORE_NODES_MAX 32
 /* Copies of one log under way at once, the one for a touched region included. */
 #define CORE_COPIES_MAX 8
 
 /* ---- inputs ---- */
 
 enum input_type {
-	INPUT_PREDECESSOR,   /* at the start: a live table was served by a daemon of before */
-	INPUT_REQUEST,       /* the kernel asks */
-	INPUT_DELIVERED,     /* the group delivers a message (our own too) */
+	INPUT_PREDECESSOR, /* at the start: a live table was served by a daemon of before */
+	INPUT_REQUEST,     /* the kernel asks */
+	INPUT_DELIVERED,   /* the group delivers a message (our own too) */
+	INPUT_VIEW,        /* the group has other members than before; the first one contains us */
+	INPUT_NO_GROUP, /* the connection to the group is lost: a new first view follows, some time */
+	INPUT_QUORUM,   /* quorum was gained or lost, or the cluster's membership changed */
+	INPUT_FENCED,   /* somebody who must know says that a node has been stopped */
+	INPUT_CONTROL,       /* the operator pauses or limits the copying of a log, on all nodes */
+	INPUT_FAIL,          /* the operator ends every wait of a uuid's tables on this node */
 	INPUT_DEVICE_OPENED, /* answers EFFECT_OPEN_DEVICE */
 	INPUT_DEVICE_CLOSED, /* answers EFFECT_CLOSE_DEVICE */
 	INPUT_READ,          /* answers EFFECT_READ */
@@ -61,6 +70,43 @@ enum input_type {
 struct input_request {
 	const struct request *request;
 	void *memory; /* zeroed, aligned to 64; NULL when core_ctr_memory_bytes() said 0 */
+};
+
+/* Why a member left the group. */
+enum view_reason {
+	VIEW_LEAVE,     /* of its own will */
+	VIEW_NODE_DOWN, /* its node left the cluster */
+	VIEW_PROC_DOWN, /* its daemon ended; the node and its kernel may go on */
+};
+
+/*
+ * A view of the group, in the order of all messages: what was delivered before it was so to all who come from the
+ * same view.  Any number of members may have joined and left at once.  Node ids rise; no id stands twice.
+ */
+struct input_view {
+	const uint32_t *members; /* all, us included */
+	uint32_t member_count;   /* at most CORE_NODES_MAX */
+	const uint32_t *left;
+	const enum view_reason *left_reasons;
+	uint32_t left_count;
+};
+
+/* What votequorum says.  Not ordered with the group's messages. */
+struct input_quorum {
+	bool quorate;
+	const uint32_t *nodes; /* of the cluster, whether a daemon runs on them or not */
+	uint32_t node_count;   /* at most CORE_NODES_MAX */
+};
+
+/* Counts for the boot of the node that had departed before, and only while the node is out of the cluster (G8). */
+struct input_fenced {
+	uint32_t node_id;
+};
+
+struct input_control {
+	const char *uuid;
+	bool paused;
+	uint64_t bytes_per_second; /* 0: no limit */
 };
 
 struct input_device_opened {
@@ -108,6 +154,11 @@ struct input {
 		const char *predecessor; /* PREDECESSOR: the uuid word of a mirror that is live */
 		struct input_request request;          /* REQUEST */
 		const struct group_message *delivered; /* DELIVERED */
+		struct input_view view;                /* VIEW */
+		struct input_quorum quorum;            /* QUORUM */
+		struct input_fenced fenced;            /* FENCED */
+		struct input_control control;          /* CONTROL */
+		const char *fail_uuid;                 /* FAIL */
 		struct input_device_opened device;     /* DEVICE_OPENED */
 		uint32_t log;                          /* DEVICE_CLOSED */
 		struct input_io io;                    /* READ, WRITTEN */
@@ -170,10 +221,10 @@ struct effect_copy {
 enum core_event {
 	EVENT_CTR_REFUSED,      /* status, text: why */
 	EVENT_OPENED,           /* number: regions out of sync; text: where the state came from */
-	EVENT_OPEN_FAILED,      /* status; text: what could not be read or written */
+	EVENT_OPEN_FAILED,      /* status; text: what the log device could not be, as "read" */
 	EVENT_CLOSED,           /* number: regions out of sync */
 	EVENT_CLOSE_FAILED,     /* status: the slot stays in use */
-	EVENT_WAITING_FOR_SLOT, /* text: whose slot an Opening waits for, and what ends the wait */
+	EVENT_WAITING_FOR_SLOT, /* text: the node, not proven stopped, that an Opening waits for */
 	EVENT_DEVICE_FAILED,    /* status: the log device cannot be written, FLUSH fails */
 	EVENT_DEVICE_RECOVERED, /* a write succeeded again */
 	EVENT_LEG_FAILED,       /* text: health letters */
@@ -183,7 +234,8 @@ enum core_event {
 	EVENT_IN_SYNC,          /* number: regions; the last one has been copied */
 	EVENT_LEGS_UNREADABLE,  /* status: the live table cannot be found or read: no copying */
 	EVENT_CONFLICT,         /* text: this table's log is in use by another table: FLUSH fails */
-	EVENT_UNKNOWN_PAST,     /* an earlier daemon served this table: everything counts as held */
+	EVENT_REFUSED, /* uuid "": the others take this boot for stopped, or speak another version */
+	EVENT_UNKNOWN_PAST, /* an earlier daemon served this table: everything counts as held */
 };
 
 struct effect_event {
@@ -256,7 +308,7 @@ struct core_log_status {
 	const char *uuid; /* valid until the next step */
 	enum log_type type;
 	uint32_t log_major, log_minor;
-	uint64_t region_count, region_sectors;
+	uint64_t device_sectors, region_count, region_sectors;
 	uint64_t sync_count;    /* regions in sync */
 	uint64_t lost_count;    /* was in sync, is not */
 	uint64_t held_count;    /* held by this node, idle ones included */
@@ -276,6 +328,14 @@ struct core_log_status {
 
 /* Fills *ret_status for log number `log` (0 to CORE_LOGS_MAX - 1).  Returns 0, or -ENOENT. */
 int core_log_status(const struct core *core, uint32_t log, struct core_log_status *ret_status);
+
+/*
+ * What all members at the same point of the order have in common, as a number: of the group, and of log number `log`.
+ * 0 while this node does not have that state (it is being fetched).  Obeys the rule that replicated state changes only by
+ * a delivered message or a view.
+ */
+uint64_t core_group_hash(const struct core *core);
+uint64_t core_log_hash(const struct core *core, uint32_t log);
 
 /* The number of constructed luids. */
 uint32_t core_table_count(const struct core *core);

@@ -17,11 +17,11 @@ struct local_group;
 int local_group_open(struct local_group **ret_group);
 void local_group_close(struct local_group *group);
 
-/* Takes a copy of the message.  It allocates only when more messages wait than ever before.  Returns 0 or
+/* Takes a copy of the message and its data.  It allocates for data, and when more messages wait than ever before.  Returns 0 or
  * -ENOMEM. */
 int local_group_multicast(struct local_group *group, const struct group_message *message);
 
-/* The oldest message that waits, into *ret_message; false when there is none. */
+/* The oldest message that waits, into *ret_message; false when there is none.  Its data is valid until the next call. */
 bool local_group_deliver(struct local_group *group, struct group_message *ret_message);
 
 #endif

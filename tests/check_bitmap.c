@@ -134,6 +134,128 @@ START_TEST(against_an_array)
 }
 END_TEST
 
+/* ---- whole words and whole bitmaps ---- */
+
+static struct bitmap other;
+static void *other_memory;
+
+static void make_other(uint64_t bits)
+{
+	free(other_memory);
+	other_memory = calloc(1, bitmap_bytes(bits));
+	ck_assert_ptr_nonnull(other_memory);
+	bitmap_init(&other, bits, other_memory);
+}
+
+static void teardown_other(void)
+{
+	free(other_memory);
+	other_memory = NULL;
+}
+
+/* Count, bits and both ways to find them agree with `model`, whatever was done before. */
+static void expect(const struct bitmap *seen, const bool *model)
+{
+	uint64_t count = 0;
+	uint64_t at = bitmap_next(seen, 0);
+
+	for (uint64_t b = 0; b < seen->bits; b++) {
+		ck_assert(bitmap_test(seen, b) == model[b]);
+		if (!model[b])
+			continue;
+		count++;
+		ck_assert_uint_eq(at, b);
+		at = bitmap_next(seen, b + 1);
+	}
+	ck_assert_uint_eq(at, BITMAP_NONE);
+	ck_assert_uint_eq(seen->count, count);
+	/* The second level has a bit for each word that is not 0, and no other. */
+	for (uint64_t w = 0; w < bitmap_words(seen); w++)
+		ck_assert((seen->summary[w / 64] >> (w % 64) & 1) == (seen->words[w] != 0));
+}
+
+static const uint64_t word_sizes[] = { 1, 63, 64, 65, 127, 128, 4095, 4096, 4097, 4160, BITS };
+
+#define WORD_SIZES ((int)(sizeof(word_sizes) / sizeof(word_sizes[0])))
+
+/* Words are put over what was there, 0 too; bits beyond the end do not get in, nor into the count. */
+START_TEST(put_word)
+{
+	static bool model[BITS];
+	uint64_t bits = word_sizes[_i];
+	uint32_t random = 4711;
+
+	make(bits);
+	memset(model, 0, sizeof(model));
+	ck_assert_uint_eq(bitmap_words(&bitmap), (bits + 63) / 64);
+	for (int round = 0; round < 3; round++) {
+		for (uint64_t w = 0; w < bitmap_words(&bitmap); w++) {
+			uint64_t word;
+
+			random = random * 1664525u + 1013904223u;
+			word = (uint64_t)random << 32 | random;
+			if ((random >> 28) < 4)
+				word = 0;
+			if ((random >> 28) > 12 || w + 1 == bitmap_words(&bitmap))
+				word = UINT64_MAX;
+			bitmap_put_word(&bitmap, w, word);
+			for (uint64_t b = w * 64; b < w * 64 + 64 && b < bits; b++)
+				model[b] = word >> (b % 64) & 1;
+		}
+		expect(&bitmap, model);
+	}
+	for (uint64_t w = 0; w < bitmap_words(&bitmap); w++)
+		bitmap_put_word(&bitmap, w, 0);
+	ck_assert_uint_eq(bitmap.count, 0);
+	ck_assert_uint_eq(bitmap_next(&bitmap, 0), BITMAP_NONE);
+}
+END_TEST
+
+static void fill_both(bool *a, bool *b)
+{
+	uint32_t random = 815;
+
+	for (uint64_t bit = 0; bit < bitmap.bits; bit++) {
+		random = random * 1664525u + 1013904223u;
+		/* Stretches without any, and with all, so that words become 0. */
+		a[bit] = bit % 640 < 320 && (random >> 31) != 0;
+		b[bit] = bit % 256 < 64 || (bit % 256 < 128 && (random >> 30 & 1) != 0);
+		if (a[bit])
+			(void)bitmap_set(&bitmap, bit);
+		if (b[bit])
+			(void)bitmap_set(&other, bit);
+	}
+}
+
+/* What `bitmap` becomes, while `other` stays as it is. */
+START_TEST(two_bitmaps)
+{
+	static bool a[BITS], b[BITS], wanted[BITS];
+	uint64_t bits = word_sizes[_i];
+
+	for (int operation = 0; operation < 2; operation++) {
+		make(bits);
+		make_other(bits);
+		fill_both(a, b);
+		for (uint64_t bit = 0; bit < bits; bit++)
+			wanted[bit] = operation == 0 ? b[bit] : a[bit] && !b[bit];
+		if (operation == 0)
+			bitmap_copy(&bitmap, &other);
+		else
+			bitmap_subtract(&bitmap, &other);
+		expect(&bitmap, wanted);
+		expect(&other, b);
+	}
+	/* A copy is one of its own. */
+	bitmap_copy(&bitmap, &other);
+	bitmap_clear_all(&bitmap);
+	expect(&other, b);
+	bitmap_copy(&bitmap, &other);
+	bitmap_subtract(&bitmap, &other);
+	ck_assert_uint_eq(bitmap.count, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("bitmap");
@@ -147,6 +269,9 @@ int main(void)
 	tcase_add_test(tests, all_and_none);
 	tcase_add_test(tests, ranges);
 	tcase_add_test(tests, against_an_array);
+	tcase_add_checked_fixture(tests, NULL, teardown_other);
+	tcase_add_loop_test(tests, put_word, 0, WORD_SIZES);
+	tcase_add_loop_test(tests, two_bitmaps, 0, WORD_SIZES);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

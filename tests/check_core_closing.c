@@ -74,6 +74,16 @@ static void only(enum effect_type type)
 	harness_finish(&h, harness_job(&h, type), 0);
 }
 
+/* Delivers the only message that is under way; returns its type. */
+static enum group_message_type next_message(void)
+{
+	enum group_message_type type = h.messages[h.first_message % HARNESS_JOBS_MAX].type;
+
+	ck_assert_uint_eq(h.next_message, h.first_message + 1);
+	ck_assert(harness_deliver_next(&h));
+	return type;
+}
+
 /* Each step has been done before the next one begins; the legs are closed while the slot's bits are written. */
 START_TEST(order)
 {
@@ -83,6 +93,9 @@ START_TEST(order)
 	memset(h.keep, true, sizeof(h.keep));
 	h.keep_messages = true;
 	seq = postsuspend();
+	/* Nothing before the group knows that this node begins no hold any more. */
+	ck_assert_uint_eq(all_jobs(), 0);
+	ck_assert_int_eq(next_message(), MESSAGE_LEAVING);
 	only(EFFECT_FLUSH_LEGS);
 	only(EFFECT_READ_HEALTH);
 	ck_assert_uint_eq(all_jobs(), 2);
@@ -101,6 +114,7 @@ START_TEST(order)
 	ck_assert_int_eq(superblock_state(), DISK_CLOSED);
 	ck_assert_uint_eq(all_jobs(), 0);
 	ck_assert_ptr_null(harness_answer(&h, seq));
+	ck_assert_int_eq(h.messages[h.first_message % HARNESS_JOBS_MAX].type, MESSAGE_LEAVE);
 	ck_assert_str_eq(harness_status(&h).phase, "closing");
 	h.keep_messages = false;
 	harness_run(&h);

@@ -38,19 +38,10 @@ static void report_lost(uint64_t luid, uint64_t region)
 	ck_assert(harness_answered(&h, seq, 0));
 }
 
-static void peer_joins(void)
-{
-	struct group_message join = harness_message(MESSAGE_JOIN, PEER);
-
-	join.luid = 0x7000;
-	harness_deliver(&h, &join);
-}
-
 static void peer_health(bool failed)
 {
 	struct group_message health = harness_message(MESSAGE_HEALTH, PEER);
 
-	health.luid = 0x7000;
 	health.legs_failed = failed;
 	harness_deliver(&h, &health);
 }
@@ -137,6 +128,8 @@ START_TEST(lost_before_never)
 	h.keep[EFFECT_OPEN_LEGS] = true;
 	harness_open(&h, LUID);
 	ck_assert_uint_eq(sync_count(), 32);
+	h.peers_grant = true;
+	harness_peer_joins(&h, PEER);
 	peer_loses(60);
 	ck_assert_uint_eq(harness_status(&h).lost_count, 1);
 	h.keep[EFFECT_OPEN_LEGS] = false;
@@ -153,7 +146,8 @@ START_TEST(not_with_a_failed_leg_of_another_member)
 {
 	h.status[EFFECT_COPY] = -EIO;
 	harness_open(&h, LUID);
-	peer_joins();
+	h.peers_grant = true;
+	harness_peer_joins(&h, PEER);
 	peer_health(true);
 	h.copy_count = 0;
 	h.status[EFFECT_COPY] = 0;
@@ -162,6 +156,8 @@ START_TEST(not_with_a_failed_leg_of_another_member)
 	ck_assert(harness_status(&h).legs_failed);
 	peer_health(false);
 	ck_assert(!harness_status(&h).legs_failed);
+	harness_advance(&h, 10000);
+	ck_assert_uint_eq(h.copy_count, HARNESS_REGIONS);
 }
 END_TEST
 
@@ -280,7 +276,12 @@ START_TEST(g6_loss_during_a_window)
 {
 	harness_put_kernel_log(&h, HARNESS_REGIONS, HARNESS_REGIONS - 2);
 	h.keep[EFFECT_COPY] = true;
+	h.peers_grant = true;
+	h.keep[EFFECT_OPEN_LEGS] = true;
 	harness_open(&h, LUID);
+	harness_peer_joins(&h, PEER);
+	h.keep[EFFECT_OPEN_LEGS] = false;
+	harness_run(&h);
 	ck_assert_uint_eq(h.copy_count, 2);
 	peer_loses(62);
 	harness_finish(&h, harness_job(&h, EFFECT_COPY), 0);
@@ -399,7 +400,7 @@ START_TEST(h7_claim_not_granted)
 
 	h.status[EFFECT_COPY] = -EIO;
 	harness_open(&h, LUID);
-	peer_joins();
+	harness_peer_joins(&h, PEER);
 	h.status[EFFECT_COPY] = 0;
 	while (h.effects[EFFECT_MULTICAST] < 20)
 		harness_advance(&h, 10);

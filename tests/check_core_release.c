@@ -256,6 +256,12 @@ START_TEST(failed_flush_of_the_legs)
 	ck_assert_uint_lt(harness_job(&h, EFFECT_WRITE)->effect.io.offset_bytes, 4096);
 	harness_finish(&h, harness_job(&h, EFFECT_WRITE), 0);
 	ck_assert(!harness_base_bit(&h, 5) && !harness_base_bit(&h, 6));
+	ck_assert(harness_slot_bit(&h, 0, 5));
+	/* What all are told that it is: DURABLE. */
+	ck_assert_uint_eq(harness_job_count(&h, EFFECT_WRITE), 0);
+	ck_assert_uint_eq(h.next_message, h.first_message + 1);
+	ck_assert_int_eq(h.messages[h.first_message % HARNESS_JOBS_MAX].type, MESSAGE_DURABLE);
+	(void)harness_deliver_next(&h);
 	ck_assert_uint_eq(harness_job_count(&h, EFFECT_WRITE), 1);
 	ck_assert(harness_slot_bit(&h, 0, 5));
 	harness_finish_all(&h, EFFECT_WRITE, 0);

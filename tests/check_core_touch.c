@@ -65,14 +65,6 @@ static struct harness_job *copy_of(uint64_t region)
 	return NULL;
 }
 
-static void peer_joins(void)
-{
-	struct group_message join = harness_message(MESSAGE_JOIN, PEER);
-
-	join.luid = 0x7000;
-	harness_deliver(&h, &join);
-}
-
 /* ---- with the copy ---- */
 
 START_TEST(waits_for_the_copy)
@@ -186,7 +178,7 @@ START_TEST(refused_by_another_member)
 	uint32_t seq;
 
 	open_resting();
-	peer_joins();
+	harness_peer_joins(&h, PEER);
 	h.keep_messages = true;
 	seq = in_sync(TOUCHED);
 	answer.claimer = 1;
@@ -213,7 +205,7 @@ START_TEST(h7_claim_not_granted)
 	uint32_t seq;
 
 	open_resting();
-	peer_joins();
+	harness_peer_joins(&h, PEER);
 	seq = in_sync(TOUCHED);
 	harness_advance(&h, 900);
 	ck_assert(waits(seq));
@@ -365,7 +357,7 @@ START_TEST(c9_window_of_another_member)
 	uint32_t seq;
 
 	open_resting();
-	peer_joins();
+	harness_peer_joins(&h, PEER);
 	claim.region_count = 1;
 	claim.regions[0] = TOUCHED;
 	claim.window = answer.window = synced.window = 77;

@@ -44,14 +44,22 @@ static void provoked(uint64_t luid, int status)
 /* ---- what is answered at once ---- */
 
 static const enum request_type not_found[] = {
-	REQUEST_STATUS_INFO, REQUEST_STATUS_TABLE, REQUEST_PRESUSPEND,
-	REQUEST_POSTSUSPEND, REQUEST_DTR,          REQUEST_GET_REGION_SIZE,
+	REQUEST_STATUS_INFO, REQUEST_STATUS_TABLE,    REQUEST_PRESUSPEND,
+	REQUEST_POSTSUSPEND, REQUEST_GET_REGION_SIZE,
 };
 
 START_TEST(nobody_knows_it)
 {
 	ck_assert(harness_answered(&h, harness_ask(&h, not_found[_i], LUID), -ESRCH));
 	ck_assert_uint_eq(harness_answer(&h, h.seq)->payload_bytes, 0);
+	ck_assert_uint_eq(h.effects[EFFECT_PROVOKE], 0);
+}
+END_TEST
+
+/* Gone, or its first answer came too late. */
+START_TEST(dtr)
+{
+	ck_assert(harness_answered(&h, harness_ask(&h, REQUEST_DTR, LUID), 0));
 	ck_assert_uint_eq(h.effects[EFFECT_PROVOKE], 0);
 }
 END_TEST
@@ -321,7 +329,9 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tests, setup, teardown);
-	tcase_add_loop_test(tests, nobody_knows_it, 0, 6);
+	tcase_add_loop_test(tests, nobody_knows_it, 0,
+			    (int)(sizeof(not_found) / sizeof(not_found[0])));
+	tcase_add_test(tests, dtr);
 	tcase_add_test(tests, sync_count);
 	tcase_add_test(tests, nothing_recovers);
 	tcase_add_test(tests, clear);

@@ -81,6 +81,7 @@ START_TEST(words)
 		{ EVENT_IN_SYNC, { "in sync", "815", "" } },
 		{ EVENT_LEGS_UNREADABLE, { "live table", "Input/output error", "again" } },
 		{ EVENT_CONFLICT, { "TEXT", "writes through this table fail", "" } },
+		{ EVENT_REFUSED, { "stopped", "version", "rebooted" } },
 		{ EVENT_UNKNOWN_PAST, { "earlier dmclogd", "held", "new table" } },
 	};
 	char seen[sizeof(rows) / sizeof(rows[0])][512];
@@ -103,6 +104,17 @@ START_TEST(words)
 	word(EVENT_LEG_FLUSH_FAILED, 0, "");
 	ck_assert_ptr_nonnull(strstr(printed, "health letters"));
 	ck_assert_ptr_null(strstr(printed, "Success"));
+}
+END_TEST
+
+START_TEST(about_the_whole_node)
+{
+	struct effect_event happened = { .event = EVENT_REFUSED, .uuid = "", .text = "" };
+
+	begin();
+	report_event(&happened);
+	end();
+	ck_assert_int_eq(strncmp(printed, "dmclogd: the other nodes", 24), 0);
 }
 END_TEST
 
@@ -173,6 +185,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, words);
+	tcase_add_test(tests, about_the_whole_node);
 	tcase_add_test(tests, long_lines_are_cut);
 	tcase_add_test(tests, debug_lines_are_kept_but_not_said);
 	tcase_add_test(tests, recent_ring);

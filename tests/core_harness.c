@@ -63,6 +63,39 @@ static void collect_answer(struct harness *harness, const struct answer *answer)
 	harness->resend_count++;
 }
 
+static void collect_message(struct harness *harness, const struct group_message *message)
+{
+	uint32_t i = harness->next_message++ % HARNESS_JOBS_MAX;
+
+	assert(harness->next_message - harness->first_message <= HARNESS_JOBS_MAX);
+	if (message->type == MESSAGE_HELLO)
+		harness->hello = *message;
+	harness->messages[i] = *message;
+	free(harness->message_data[i]);
+	harness->message_data[i] = NULL;
+	if (message->data_bytes == 0)
+		return;
+	harness->message_data[i] = malloc(message->data_bytes);
+	assert(harness->message_data[i] != NULL);
+	memcpy(harness->message_data[i], message->data, message->data_bytes);
+	harness->messages[i].data = harness->message_data[i];
+}
+
+/* Every other member grants it, right behind it in the order. */
+static void grant_claim(struct harness *harness, const struct group_message *claim)
+{
+	struct group_message answer = { .type = MESSAGE_CLAIM_ANSWER,
+					.log = claim->log,
+					.window = claim->window,
+					.claimer = claim->sender };
+
+	for (uint32_t i = 0; i < harness->member_count; i++) {
+		answer.sender = harness->members[i];
+		if (answer.sender != claim->sender)
+			collect_message(harness, &answer);
+	}
+}
+
 static void take_effect(void *context, const struct effect *effect)
 {
 	struct harness *harness = context;
@@ -75,8 +108,12 @@ static void take_effect(void *context, const struct effect *effect)
 		collect_answer(harness, &effect->answer);
 		break;
 	case EFFECT_MULTICAST:
-		assert(harness->next_message - harness->first_message < HARNESS_JOBS_MAX);
-		harness->messages[harness->next_message++ % HARNESS_JOBS_MAX] = effect->message;
+		if (harness->send != NULL)
+			harness->send(harness->send_context, &effect->message);
+		else
+			collect_message(harness, &effect->message);
+		if (harness->peers_grant && effect->message.type == MESSAGE_CLAIM)
+			grant_claim(harness, &effect->message);
 		break;
 	case EFFECT_SET_TIMER:
 		harness->timer_ms = effect->deadline_ms;
@@ -117,6 +154,8 @@ static void make_core(struct harness *harness)
 	memset(memory, 0, bytes);
 	harness->timer_ms = UINT64_MAX;
 	harness->core = core_init(memory, &harness->config, take_effect, harness, harness->now_ms);
+	if (harness->send == NULL)
+		harness_group_begin(harness);
 }
 
 void harness_start(struct harness *harness)
@@ -150,6 +189,8 @@ static void forget_core(struct harness *harness)
 {
 	free(harness->core);
 	for (uint32_t i = 0; i < HARNESS_JOBS_MAX; i++) {
+		free(harness->message_data[i]);
+		harness->message_data[i] = NULL;
 		free(harness->jobs[i].data);
 		harness->jobs[i] = (struct harness_job){ 0 };
 	}
@@ -344,18 +385,6 @@ bool harness_deliver_next(struct harness *harness)
 
 	harness_run(harness);
 	return delivered;
-}
-
-struct group_message harness_message(enum group_message_type type, uint32_t sender)
-{
-	struct group_message message = { .type = type, .sender = sender };
-
-	message.log = (struct log_name){ .uuid = HARNESS_UUID,
-					 .log_type = LOG_TYPE_DISK,
-					 .region_sectors = HARNESS_REGION_SECTORS,
-					 .device_sectors = HARNESS_REGIONS * HARNESS_REGION_SECTORS,
-					 .log_major = 254 };
-	return message;
 }
 
 static bool job_one(struct harness *harness)

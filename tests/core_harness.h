@@ -30,6 +30,7 @@
 #define HARNESS_CORE "65536 clustered-core 1024"
 #define HARNESS_REGIONS 64
 #define HARNESS_REGION_SECTORS 1024
+#define HARNESS_PEER_LUID 0x7000
 
 struct harness_job {
 	bool used;
@@ -51,6 +52,9 @@ struct harness {
 	uint32_t block_bytes;
 	const char *uuid; /* of harness_ctr() and harness_ask() */
 	bool watch_quiet; /* abort when the core, asked again, would still do something */
+	/* Takes messages to a group that the test has made; NULL: one of this node alone, which harness_start() begins. */
+	void (*send)(void *context, const struct group_message *message);
+	void *send_context;
 
 	struct core *core;
 	uint64_t now_ms;
@@ -63,6 +67,7 @@ struct harness {
 	bool keep[HARNESS_EFFECTS];
 	int status[HARNESS_EFFECTS];
 	bool keep_messages;
+	bool peers_grant; /* the other members grant what this one claims */
 	char letters[CORE_LEGS_MAX + 1];
 	bool suspended; /* as the kernel says with the letters */
 	/* As the kernel does: what is answered -EAGAIN is sent again at once, and that answer counts. */
@@ -72,8 +77,12 @@ struct harness {
 	uint32_t first_job;
 	uint32_t next_job; /* jobs are used in a ring: first_job to next_job */
 	struct group_message messages[HARNESS_JOBS_MAX];
+	uint8_t *message_data[HARNESS_JOBS_MAX];
 	uint32_t first_message;
 	uint32_t next_message;
+	uint32_t members[CORE_NODES_MAX]; /* of the group, ourselves included; ids rise */
+	uint32_t member_count;
+	struct group_message hello; /* the last one of this node */
 
 	struct harness_asked asked[HARNESS_ASKED_MAX]; /* by seq */
 	uint32_t resend_count;                         /* wait to be sent again */
@@ -129,8 +138,6 @@ void harness_finish_all(struct harness *harness, enum effect_type type, int stat
 /* Delivers one message (also one that no core ever sent), or the oldest that is kept back. */
 void harness_deliver(struct harness *harness, const struct group_message *message);
 bool harness_deliver_next(struct harness *harness);
-/* A message about the log of HARNESS_UUID and HARNESS_DISK, as node `sender` sends it. */
-struct group_message harness_message(enum group_message_type type, uint32_t sender);
 
 void harness_input(struct harness *harness, struct input *input);
 /* Does all that can be done now. */
@@ -149,7 +156,25 @@ uint32_t harness_write(struct harness *harness, uint64_t luid, uint64_t region);
 uint32_t harness_memory_count(const struct harness *harness);
 struct core_log_status harness_status(const struct harness *harness);
 
-/* What stands on the log device. */
+/* ---- the group, its other members made up by the test: core_harness_group.c ---- */
+
+/* A message about the log of HARNESS_UUID and HARNESS_DISK, as node `sender` sends it. */
+struct group_message harness_message(enum group_message_type type, uint32_t sender);
+/* What a daemon that has just been started says. */
+struct group_message harness_hello(uint32_t node);
+/* The first view, of this node alone, and quorum.  Effects until then do not count. */
+void harness_group_begin(struct harness *harness);
+void harness_quorum(struct harness *harness, bool quorate);
+/* It joins the group, and has the group's state when this returns; what is multicast meanwhile is delivered. */
+void harness_peer_comes(struct harness *harness, uint32_t node);
+/* The same, if need be; and its table of HARNESS_DISK is resumed, with luid HARNESS_PEER_LUID + node. */
+void harness_peer_joins(struct harness *harness, uint32_t node);
+/* It leaves the group.  The node list stays as it was until harness_quorum(). */
+void harness_peer_goes(struct harness *harness, uint32_t node, enum view_reason reason);
+
+/* ---- the log device: core_harness_disk.c ---- */
+
+/* What stands there. */
 uint64_t harness_header(const struct harness *harness);
 int harness_superblock(const struct harness *harness, struct disk_superblock *ret_superblock);
 int harness_slot(const struct harness *harness, uint32_t slot, struct disk_slot_header *ret_slot);

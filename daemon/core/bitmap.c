@@ -128,3 +128,49 @@ bool bitmap_any(const struct bitmap *bitmap, uint64_t from, uint64_t count)
 
 	return bit != BITMAP_NONE && bit - from < count;
 }
+
+uint64_t bitmap_words(const struct bitmap *bitmap)
+{
+	return words_for(bitmap->bits);
+}
+
+/* Without a call of the compiler's library. */
+static uint64_t ones(uint64_t word)
+{
+	word -= word >> 1 & UINT64_C(0x5555555555555555);
+	word = (word & UINT64_C(0x3333333333333333)) + (word >> 2 & UINT64_C(0x3333333333333333));
+	word = (word + (word >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+	return word * UINT64_C(0x0101010101010101) >> 56;
+}
+
+void bitmap_put_word(struct bitmap *bitmap, uint64_t word, uint64_t bits)
+{
+	assert(word < words_for(bitmap->bits));
+	if (word == bitmap->bits / 64)
+		bits &= (UINT64_C(1) << (bitmap->bits % 64)) - 1;
+	bitmap->count -= ones(bitmap->words[word]);
+	bitmap->count += ones(bits);
+	bitmap->words[word] = bits;
+	if (bits != 0)
+		bitmap->summary[word / 64] |= UINT64_C(1) << (word % 64);
+	else
+		bitmap->summary[word / 64] &= ~(UINT64_C(1) << (word % 64));
+}
+
+void bitmap_copy(struct bitmap *to, const struct bitmap *from)
+{
+	uint64_t words = words_for(from->bits);
+
+	assert(to->bits == from->bits);
+	memcpy(to->words, from->words, words * 8);
+	memcpy(to->summary, from->summary, words_for(words) * 8);
+	to->count = from->count;
+}
+
+void bitmap_subtract(struct bitmap *bitmap, const struct bitmap *minus)
+{
+	assert(bitmap->bits == minus->bits);
+	for (uint64_t w = 0; w < words_for(bitmap->bits); w++)
+		if ((bitmap->words[w] & minus->words[w]) != 0)
+			bitmap_put_word(bitmap, w, bitmap->words[w] & ~minus->words[w]);
+}

@@ -39,6 +39,14 @@ void bitmap_clear_all(struct bitmap *bitmap);
 /* The first set bit at or after `from`, or BITMAP_NONE. */
 uint64_t bitmap_next(const struct bitmap *bitmap, uint64_t from);
 
+/* Words of 64 bits that the bits fill. */
+uint64_t bitmap_words(const struct bitmap *bitmap);
+/* Puts 64 bits at once; bits beyond the end are left out. */
+void bitmap_put_word(struct bitmap *bitmap, uint64_t word, uint64_t bits);
+/* Both of the same size: `to` becomes `from`; `bitmap` keeps the bits that `minus` does not have. */
+void bitmap_copy(struct bitmap *to, const struct bitmap *from);
+void bitmap_subtract(struct bitmap *bitmap, const struct bitmap *minus);
+
 /* True when a bit of [from, from + count) is set; what lies beyond the end is not. */
 bool bitmap_any(const struct bitmap *bitmap, uint64_t from, uint64_t count);
 

@@ -16,8 +16,6 @@
 #include "core_private.h"
 #include "plant.h"
 
-#define BACKGROUND_WINDOWS_MAX 2
-#define PICK_LIMIT 4096
 #define FAILURES_MAX 6
 
 static void tell(struct core *core, struct log *log, enum group_message_type type, uint32_t number,
@@ -25,11 +23,11 @@ static void tell(struct core *core, struct log *log, enum group_message_type typ
 {
 	struct group_message message = { .type = type, .window = number, .mask = mask };
 
-	if (mask != 0)
+	if (mask != 0 && log->has_state)
 		multicast(core, log, &message);
 }
 
-static struct window *shared_of(struct core *core, struct log *log, const struct own_window *own)
+struct window *own_window_shared(struct core *core, struct log *log, const struct own_window *own)
 {
 	return window_find(log, core->config.node_id, own->number);
 }
@@ -46,67 +44,24 @@ bool copying_allowed(struct core *core, struct log *log)
 {
 	const struct table *table;
 
-	if (log->live == NO_INDEX || log->phase != LOG_OPEN || log->closing.step != CLOSING_NONE ||
-	    log->opening.failed || log->everything_held || log->unknown_luid != 0 || log->losing)
+	if (log->live == NO_INDEX || !log_usable(core, log) || log->closing.step != CLOSING_NONE ||
+	    (log->base_frozen && !PLANTED(PLANT_COPY_UNPROVEN)) || log->opening.failed ||
+	    log->everything_held || log->unknown_luid != 0 || log->losing)
 		return false;
 	table = &core->tables[log->live];
 	return table->phase == TABLE_LIVE && table->legs == LEGS_OPEN && !health_failed(table) &&
-	       !replicated_legs_failed(log);
+	       !replicated_legs_failed(core, log);
 }
 
 /* ---- claiming ---- */
 
-static void claim(struct core *core, struct log *log, const uint64_t *regions, uint32_t count,
-		  bool touched)
-{
-	struct copier *copier = &log->copier;
-	struct group_message message = { .type = MESSAGE_CLAIM,
-					 .window = copier->number,
-					 .region_count = count };
-
-	for (uint32_t i = 0; i < OWN_WINDOWS_MAX; i++) {
-		struct own_window *own = &copier->windows[i];
-
-		if (own->used)
-			continue;
-		*own = (struct own_window){ .used = true,
-					    .touched = touched,
-					    .number = copier->number++,
-					    .claimed_ms = core->now_ms };
-		for (uint32_t r = 0; r < count; r++)
-			message.regions[r] = regions[r];
-		multicast(core, log, &message);
-		return;
-	}
-}
-
-static struct own_window *own_find(struct log *log, uint32_t number)
-{
-	for (uint32_t i = 0; i < OWN_WINDOWS_MAX; i++)
-		if (log->copier.windows[i].used && log->copier.windows[i].number == number)
-			return &log->copier.windows[i];
-	return NULL;
-}
-
-void copying_claimed(struct core *core, struct log *log, const struct group_message *message,
-		     bool taken)
-{
-	struct own_window *own;
-
-	if (message->sender != core->config.node_id)
-		return;
-	own = own_find(log, message->window);
-	if (own == NULL)
-		return;
-	own->delivered = true;
-	if (!taken && own->touched)
-		touch_refused(core, log, message->regions[0]);
-}
-
 void copying_granted(struct core *core, struct log *log, const struct window *window)
 {
-	struct own_window *own = own_find(log, window->number);
+	struct own_window *own = own_window_find(log, window->number);
 
+	/* Its claim was under way when the state of before was lost, and the window with it. */
+	if (own == NULL)
+		tell(core, log, MESSAGE_RETURN, window->number, window->inside);
 	if (own == NULL || log->live == NO_INDEX)
 		return;
 	log->copier.fallback_until_ms = 0;
@@ -115,114 +70,30 @@ void copying_granted(struct core *core, struct log *log, const struct window *wi
 	for (uint32_t i = 0; i < window->region_count; i++)
 		if ((window->refused >> i) & 1)
 			touch_refused(core, log, window->regions[i]);
+	/* Somebody has it marked: not at once again. */
+	for (uint32_t i = 0; i < window->region_count; i++)
+		if ((window->refused >> i) & 1)
+			refusal_remember(core, log, window->regions[i]);
 }
 
-static bool busy(struct core *core, const struct log *log)
+void copying_given_back(struct core *core, struct log *log, const struct window *window)
 {
-	return log->active_ms != 0 && core->now_ms - log->active_ms < BUSY_MS;
+	log->copier.fallback_until_ms = core->now_ms + REFUSAL_MS;
+	for (uint32_t i = 0; i < window->region_count; i++)
+		touch_refused(core, log, window->regions[i]);
+	log->again = true;
 }
 
-/* How many regions are copied within WINDOW_TARGET_MS; fewer while the kernel is at work, since its writes to
- * them would wait. */
-static uint32_t window_size(struct core *core, struct log *log)
+void copying_lost(struct log *log)
 {
-	uint64_t region_bytes = (uint64_t)log->region_sectors * 512;
-	uint64_t rate = core->config.resync_bytes_per_second;
-	uint64_t size = 8;
-
-	if (log->copier.copy_ms > 0)
-		size = WINDOW_TARGET_MS * 16 * core->config.copies_in_flight / log->copier.copy_ms;
-	if (rate > 0 && size > rate * WINDOW_TARGET_MS / 1000 / region_bytes)
-		size = rate * WINDOW_TARGET_MS / 1000 / region_bytes;
-	if (busy(core, log))
-		size /= WINDOW_BUSY_SHARE;
-	if (size < 1)
-		size = 1;
-	return size > WINDOW_REGIONS_MAX ? WINDOW_REGIONS_MAX : (uint32_t)size;
-}
-
-/* Regions of `from` that can be claimed now, at or after the cursor; returns how many are in `regions`. */
-static uint32_t pick(struct log *log, const struct bitmap *from, uint64_t *regions, uint32_t count,
-		     uint32_t size)
-{
-	uint64_t region = bitmap_next(from, log->copier.cursor);
-
-	for (uint32_t seen = 0; count < size && seen < PICK_LIMIT; seen++) {
-		if (region == BITMAP_NONE)
-			return count;
-		log->copier.cursor = region + 1;
-		if (!bitmap_test(&log->replicated.reported, region) &&
-		    !bitmap_test(&log->replicated.claimed, region) &&
-		    (!hold_refuses(log, region) || PLANTED(PLANT_COPY_MARKED)))
-			regions[count++] = region;
-		region = bitmap_next(from, region + 1);
-	}
-	return count;
-}
-
-/* The next window is claimed when the one before has nothing left to begin, so that its round of claim and check
- * costs no time. */
-static bool background_wanted(struct core *core, struct log *log)
-{
-	uint32_t windows = 0;
-
 	for (uint32_t i = 0; i < OWN_WINDOWS_MAX; i++) {
-		const struct own_window *own = &log->copier.windows[i];
-		const struct window *window;
+		struct own_window *own = &log->copier.windows[i];
 
-		if (!own->used || own->touched)
-			continue;
-		window = shared_of(core, log, own);
-		if (!own->delivered ||
-		    (window != NULL && (window->locked & ~own->flying & ~own->sent) != 0))
-			return false;
-		windows++;
+		own->delivered = true; /* nothing of it comes back any more */
+		own->checking = false;
+		own->copying = false;
+		own->used = own->used && own->flying != 0;
 	}
-	return windows < BACKGROUND_WINDOWS_MAX;
-}
-
-static void claim_background(struct core *core, struct log *log)
-{
-	uint64_t regions[WINDOW_REGIONS_MAX];
-	const struct bitmap *from = log->replicated.lost.count > 0 ? &log->replicated.lost :
-								     &log->replicated.out;
-	uint64_t start = log->copier.cursor;
-	uint32_t size;
-	uint32_t count;
-
-	if (log->replicated.out.count == 0 || !background_wanted(core, log))
-		return;
-	if (core->now_ms < log->copier.not_before_ms) {
-		log_wake_at(log, log->copier.not_before_ms);
-		return;
-	}
-	size = window_size(core, log);
-	count = pick(log, from, regions, 0, size);
-	if (count == 0 && start > 0) {
-		log->copier.cursor = 0;
-		count = pick(log, from, regions, 0, size);
-	}
-	if (count == 0 && from == &log->replicated.lost) {
-		log->copier.cursor = 0;
-		count = pick(log, &log->replicated.out, regions, 0, size);
-	}
-	if (count > 0)
-		claim(core, log, regions, count, false);
-	else
-		log_wake_at(log,
-			    core->now_ms + RETRY_MS); /* all that is left is busy or reported */
-}
-
-static void claim_touched(struct core *core, struct log *log)
-{
-	uint64_t region = log->copier.touched;
-
-	if (region == BITMAP_NONE || bitmap_test(&log->replicated.claimed, region))
-		return;
-	for (uint32_t i = 0; i < OWN_WINDOWS_MAX; i++)
-		if (log->copier.windows[i].used && log->copier.windows[i].touched)
-			return;
-	claim(core, log, &region, 1, true);
 }
 
 /* ---- copying ---- */
@@ -240,7 +111,8 @@ static void copy_begin(struct core *core, struct log *log, uint32_t own_index,
 			.table = log->live,
 			.region = region,
 			.offset_sectors = offset,
-			.length_sectors = device_sectors - offset < log->region_sectors ?
+			.length_sectors = device_sectors - offset < log->region_sectors &&
+							  !PLANTED(PLANT_LAST_REGION_LONG) ?
 						  (uint32_t)(device_sectors - offset) :
 						  log->region_sectors,
 		},
@@ -266,7 +138,7 @@ static void copy_begin(struct core *core, struct log *log, uint32_t own_index,
 /* May one more region be copied in the background now? */
 static bool background_turn(struct core *core, struct log *log)
 {
-	uint32_t limit = busy(core, log) ? 1 : core->config.copies_in_flight;
+	uint32_t limit = kernel_busy(core, log) ? 1 : core->config.copies_in_flight;
 
 	/* One place is kept for a region that somebody waits for. */
 	if (limit == CORE_COPIES_MAX)
@@ -307,7 +179,7 @@ static bool urgent(const struct log *log, uint64_t region)
 static void copy_window(struct core *core, struct log *log, uint32_t own_index)
 {
 	struct own_window *own = &log->copier.windows[own_index];
-	const struct window *window = shared_of(core, log, own);
+	const struct window *window = own_window_shared(core, log, own);
 
 	if (window == NULL)
 		return;
@@ -331,6 +203,14 @@ static struct copy *copy_find(struct log *log, uint64_t region)
 		if (log->copier.copies[c].used && log->copier.copies[c].region == region)
 			return &log->copier.copies[c];
 	return NULL;
+}
+
+bool copying_flies(const struct log *log, uint64_t region)
+{
+	for (uint32_t c = 0; log->copier.flying > 0 && c < CORE_COPIES_MAX; c++)
+		if (log->copier.copies[c].used && log->copier.copies[c].region == region)
+			return true;
+	return false;
 }
 
 static void copy_failed(struct core *core, struct log *log, const struct input_copied *copied)
@@ -360,7 +240,8 @@ static void copy_ended(struct core *core, struct log *log, uint64_t begun_ms)
 	if (copier->copy_ms == 0)
 		copier->copy_ms = 1;
 	log->regions_copied++;
-	if (busy(core, log) && copier->not_before_ms < core->now_ms + took_ms * BUSY_REST_FACTOR)
+	if (kernel_busy(core, log) &&
+	    copier->not_before_ms < core->now_ms + took_ms * BUSY_REST_FACTOR)
 		copier->not_before_ms = core->now_ms + took_ms * BUSY_REST_FACTOR;
 }
 
@@ -392,6 +273,8 @@ void copying_copied(struct core *core, const struct input_copied *copied)
 	}
 	if (copied->status < 0 || copy->overdue)
 		copy_failed(core, log, copied);
+	if (PLANTED(PLANT_COPY_FAILED_KEPT))
+		return;
 	tell(core, log, MESSAGE_RETURN, own->number, bit);
 }
 
@@ -400,7 +283,7 @@ void copying_copied(struct core *core, const struct input_copied *copied)
 /* Gives back what is not being copied. */
 static void give_back(struct core *core, struct log *log, struct own_window *own)
 {
-	const struct window *window = shared_of(core, log, own);
+	const struct window *window = own_window_shared(core, log, own);
 	uint64_t mask;
 
 	if (window == NULL)
@@ -435,7 +318,7 @@ static void check_overdue(struct core *core, struct log *log)
 static void own_window_pump(struct core *core, struct log *log, uint32_t index)
 {
 	struct own_window *own = &log->copier.windows[index];
-	const struct window *window = shared_of(core, log, own);
+	const struct window *window = own_window_shared(core, log, own);
 	struct table *table = &core->tables[log->live];
 
 	if (own->delivered && window == NULL && own->flying == 0) {
@@ -467,8 +350,22 @@ static void own_window_pump(struct core *core, struct log *log, uint32_t index)
 			give_back(core, log, own);
 		}
 	}
+	/* What it rests from is nobody else's to wait for (H7). */
+	if (own->copying && !own->touched && log->copier.failures > 0 &&
+	    core->now_ms < log->copier.not_before_ms) {
+		give_back(core, log, own);
+		return;
+	}
 	if (own->copying)
 		copy_window(core, log, index);
+}
+
+/* The group has lost it: it ends when its last copy has. */
+static void own_windows_end(struct log *log)
+{
+	for (uint32_t i = 0; i < OWN_WINDOWS_MAX; i++)
+		if (log->copier.windows[i].flying == 0)
+			log->copier.windows[i].used = false;
 }
 
 static void announce(struct core *core, struct log *log)
@@ -484,7 +381,13 @@ static void announce(struct core *core, struct log *log)
 
 void copying_pump(struct core *core, struct log *log)
 {
-	if (log->live == NO_INDEX || log->phase != LOG_OPEN)
+	if (log->live == NO_INDEX)
+		return;
+	if (!log->has_state) {
+		own_windows_end(log);
+		return;
+	}
+	if (log->phase != LOG_OPEN)
 		return;
 	for (uint32_t i = 0; i < OWN_WINDOWS_MAX; i++)
 		if (log->copier.windows[i].used)

@@ -2,6 +2,10 @@
 /*
  * The one entry of the core: takes an input, hands it to its room, lets the logs it touched go on, and
  * sets the timer.
+ *
+ * Nothing is decided here.  What all members have in common changes behind group_delivered(), group_view() and group_lost()
+ * only; a request, a completion or a timer may do no more than multicast, or change what is about this node alone.  (An Opening
+ * fills in a state that nobody else has before its OPENED.)
  */
 #include <assert.h>
 #include <errno.h>
@@ -26,7 +30,9 @@ struct core *core_init(void *memory, const struct core_config *config, effect_fu
 	core->effect = effect;
 	core->effect_context = context;
 	core->now_ms = now_ms;
+	core->deadline_ms = UINT64_MAX;
 	core->start_ms = now_ms;
+	core->windows = (uint32_t)config->incarnation << WINDOW_NUMBER_BITS;
 	core->timer_ms = UINT64_MAX;
 	return core;
 }
@@ -81,10 +87,22 @@ void emit_table(struct core *core, enum effect_type type, const struct table *ta
 
 void multicast(struct core *core, const struct log *log, struct group_message *message)
 {
+	multicast_named(core, &log->name, message);
+}
+
+void multicast_named(struct core *core, const struct log_name *name, struct group_message *message)
+{
+	message->log = *name;
+	multicast_group(core, message);
+}
+
+void multicast_group(struct core *core, struct group_message *message)
+{
 	struct effect effect = { .type = EFFECT_MULTICAST };
 
+	if (!core->local.in_group)
+		return; /* nobody is there to hear it; what waits for it is said again */
 	message->sender = core->config.node_id;
-	message->log = log->name;
 	effect.message = *message;
 	emit(core, &effect);
 }
@@ -138,6 +156,12 @@ void answer_waiting_flag(struct core *core, struct table *table, enum request_ty
 	answer_waiting(core, table, type, 0, &flag, sizeof(flag));
 }
 
+void core_wake_at(struct core *core, uint64_t when_ms)
+{
+	if (when_ms < core->deadline_ms)
+		core->deadline_ms = when_ms;
+}
+
 void log_wake_at(struct log *log, uint64_t when_ms)
 {
 	if (when_ms < log->deadline_ms)
@@ -148,7 +172,11 @@ void log_wake_at(struct log *log, uint64_t when_ms)
 static void pump_round(struct core *core, struct log *log)
 {
 	log->deadline_ms = UINT64_MAX;
+	membership_pump(core, log);
 	opening_pump(core, log);
+	disk_role_pump(core, log);
+	proxy_pump(core, log);
+	report_pump(core, log);
 	hold_lose_pump(core, log);
 	copying_pump(core, log);
 	touch_pump(core, log);
@@ -252,6 +280,8 @@ static void set_timer(struct core *core)
 {
 	struct effect effect = { .type = EFFECT_SET_TIMER, .deadline_ms = UINT64_MAX };
 
+	if (core->deadline_ms < effect.deadline_ms)
+		effect.deadline_ms = core->deadline_ms;
 	for (uint32_t i = 0; i < core->logs_end; i++)
 		if (core->logs[i] != NULL && core->logs[i]->deadline_ms < effect.deadline_ms)
 			effect.deadline_ms = core->logs[i]->deadline_ms;
@@ -281,8 +311,30 @@ static struct log *step_input(struct core *core, const struct input *input)
 	case INPUT_REQUEST:
 		return step_request(core, &input->request);
 	case INPUT_DELIVERED:
-		replicated_deliver(core, input->delivered);
+		group_delivered(core, input->delivered);
+		group_pump(core);
 		return log_find(core, &input->delivered->log);
+	case INPUT_VIEW:
+		group_view(core, &input->view);
+		group_pump(core);
+		break;
+	case INPUT_NO_GROUP:
+		group_lost(core);
+		group_pump(core);
+		break;
+	case INPUT_QUORUM:
+		proof_quorum(core, &input->quorum);
+		group_pump(core);
+		break;
+	case INPUT_FENCED:
+		proof_fenced(core, input->fenced.node_id);
+		break;
+	case INPUT_CONTROL:
+		operator_control(core, &input->control);
+		break;
+	case INPUT_FAIL:
+		operator_fail(core, input->fail_uuid);
+		break;
 	case INPUT_DEVICE_OPENED:
 		lifecycle_device_opened(core, &input->device);
 		return core->logs[input->device.log];
@@ -290,7 +342,7 @@ static struct log *step_input(struct core *core, const struct input *input)
 		lifecycle_device_closed(core, input->log);
 		return core->logs[input->log];
 	case INPUT_READ:
-		opening_read(core, core->logs[input->io.log], &input->io);
+		device_was_read(core, &input->io);
 		return core->logs[input->io.log];
 	case INPUT_WRITTEN:
 		device_written(core, &input->io);
@@ -313,6 +365,8 @@ static struct log *step_input(struct core *core, const struct input *input)
 		break;
 	case INPUT_TIME:
 		core->timer_ms = UINT64_MAX;
+		core->deadline_ms = UINT64_MAX;
+		group_pump(core);
 		pump_due(core, false);
 		break;
 	}
@@ -330,6 +384,7 @@ void core_step(struct core *core, const struct input *input)
 		log_pump(core, log);
 	while (core->pump_all) {
 		core->pump_all = false;
+		membership_say_absent(core);
 		pump_due(core, true);
 	}
 	set_timer(core);

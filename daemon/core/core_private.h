@@ -2,21 +2,27 @@
 /*
  * The inner state of the core: tables, logs, and what the rooms of daemon/core call of each other.
  *
- * struct replicated holds what all members of a log have in common: only replicated.c writes it.  All else is
- * about this node alone.  Progress is made by log_pump(), which looks at the state after every
+ * struct group (group_state.h) and struct replicated hold what all members have in common.  The first is written by
+ * group.c, views.c, proof.c, directory.c, directory_codec.c, members.c and opened_take() of opening.c; the second by
+ * replicated.c, windows.c, core_hold.c and snapshot.c, by opening.c while nobody else has it, and by membership.c, which
+ * forgets it.  All else is about this node alone.  Progress is made by log_pump(), which looks at the state after every
  * input and does what has become possible; nothing depends on having been told at the right moment.
+ *
+ * A letter and a number in a comment (F19, H2) name a case of tests/sim/cases.tsv, which tells what covers it.
  */
 #ifndef DMCLOGD_CORE_PRIVATE_H
 #define DMCLOGD_CORE_PRIVATE_H
 
 #include "bitmap.h"
 #include "core.h"
+#include "group_state.h"
 #include "idle.h"
 #include "image.h"
 
 #define NO_INDEX UINT32_MAX
-#define MEMBERS_MAX 32
 #define WINDOWS_MAX 64
+/* Daemons of one node number their windows from different places. */
+#define WINDOW_NUMBER_BITS 16
 #define OWN_WINDOWS_MAX 3
 
 /* A claim not granted by then is given back; an IN_SYNC waits no longer (H7, G1). */
@@ -31,6 +37,8 @@
 #define RELEASE_BATCH_MAX 4096
 /* The kernel has not ended its resume, or has suspended the table without our knowing. */
 #define SUSPENDED_RETRY_MS 20
+/* A suspend waits no longer for the group to go on. */
+#define INACTIVE_LIMIT_MS 1000
 /* After a failed write, a failed copy or an unreadable table. */
 #define RETRY_MS 1000
 /* A claim is no larger than what is copied in so long. */
@@ -43,14 +51,6 @@
 
 /* ---- replicated ---- */
 
-enum log_phase { LOG_CLOSED, LOG_OPENING, LOG_OPEN };
-
-struct member {
-	uint32_t node_id; /* 0: none */
-	uint32_t resumed; /* resumed luids */
-	bool legs_failed;
-};
-
 /* A set of regions that one member may copy and nobody may begin to hold. */
 struct window {
 	bool used;
@@ -59,22 +59,30 @@ struct window {
 	uint32_t number;
 	uint32_t region_count;
 	uint64_t regions[WINDOW_REGIONS_MAX];
-	uint64_t unanswered; /* bit i: members[i] has not answered the claim */
+	uint64_t unanswered; /* bit i: member i has not answered the claim */
 	uint64_t inside;     /* bit i: region i belongs to the window */
 	uint64_t locked;     /* subset of inside: nobody begins to hold it */
 	uint64_t refused;    /* bit i: some member refuses region i */
 	uint64_t spoiled;    /* bit i: region i was lost after the claim: a copy does not count */
 };
 
+/* What all followers of a log have in common, but for who they are: struct entry. */
 struct replicated {
-	struct member members[MEMBERS_MAX];
-	uint32_t resumed;       /* resumed luids of all members */
 	struct bitmap out;      /* not in sync */
 	struct bitmap lost;     /* subset of out: was in sync once; the rest was never */
 	struct bitmap reported; /* reported out of sync by a kernel that has not forgotten it */
 	struct bitmap claimed;  /* in a window */
 	struct window windows[WINDOWS_MAX];
 	uint32_t windows_used;
+	uint64_t losses;  /* messages that made regions lost */
+	uint64_t durable; /* the base on the device shows so many of them */
+	/* of the superblock */
+	uint8_t id[DISK_ID_BYTES];
+	uint64_t generation;
+	struct disk_layout layout;
+	uint64_t reporter
+		[CORE_NODES_MAX]; /* by member: the luid that reported regions in `reported`, or 0 */
+	struct bitmap holds[CORE_NODES_MAX]; /* by member: see core_hold.c, proxy.c */
 };
 
 /* ---- this node ---- */
@@ -129,7 +137,9 @@ struct table {
 	bool told_failed;  /* what the last MESSAGE_HEALTH said */
 	bool health_told;  /* MESSAGE_HEALTH is under way */
 	bool letters_told; /* EVENT_LEG_FAILED was given */
-	bool leg_failed;   /* a leg failed a write or a flush, or had a letter that was not A */
+	bool flush_failed; /* a leg lost what its cache held; so says this node, or another */
+	bool flush_told;
+	bool leg_failed; /* a leg failed a write or a flush, or had a letter that was not A */
 	int health_status;
 	bool dm_suspended;      /* as the kernel says, at the last reading */
 	uint64_t health_wanted; /* number of the newest reading of the letters that somebody waits for */
@@ -176,7 +186,6 @@ struct copier {
 	struct own_window windows[OWN_WINDOWS_MAX];
 	struct copy copies[CORE_COPIES_MAX];
 	uint32_t flying;
-	uint32_t number;        /* of the next window */
 	uint64_t cursor;        /* background copying goes on here */
 	uint64_t copy_ms;       /* mean duration of a copy, times 16 */
 	uint64_t not_before_ms; /* no background copy before: rate, rest, failure */
@@ -186,11 +195,13 @@ struct copier {
 	uint64_t touched_ms;        /* a touched region was copied */
 	struct refusal refusals[REFUSALS_MAX];
 	uint32_t next_refusal;
+	uint64_t refusals_until_ms; /* the newest one's */
 	bool announced; /* EVENT_IN_SYNC was given since the last region went out of sync */
 };
 
 enum opening_step {
 	OPENING_NONE,
+	OPENING_WAIT_MEMBERS,
 	OPENING_READ_HEAD,
 	OPENING_READ_BASE,
 	OPENING_READ_SLOT_HEADERS,
@@ -202,6 +213,7 @@ enum opening_step {
 	OPENING_WRITE_SUPERBLOCK,
 	OPENING_WRITE_SLOT_HEADER,
 	OPENING_WRITE_HEADER,
+	OPENING_FAILED, /* what is under way must end first */
 };
 
 struct opening {
@@ -215,13 +227,12 @@ struct opening {
 	bool superblock_valid; /* `old` has been decoded */
 	bool slots_valid;      /* slots of `old` count */
 	bool waiting_told;
+	bool read_again; /* the owner of a slot was not proven at once */
 	struct disk_superblock old;
-	uint32_t merge[DISK_SLOTS_MAX]; /* slots to be merged */
+	uint32_t merge[DISK_SLOTS_MAX];                /* slots to be merged */
+	struct disk_slot_header owner[DISK_SLOTS_MAX]; /* of slot merge[i] */
 	uint32_t merge_count;
 	uint32_t merge_at;
-	uint32_t unproven; /* slots whose owner may be alive; one of them: */
-	uint32_t unproven_slot;
-	uint32_t unproven_node;
 	bool everything_dirty; /* a slot in use cannot be read */
 	uint8_t random_id[DISK_ID_BYTES];
 };
@@ -229,6 +240,8 @@ struct opening {
 enum closing_step {
 	CLOSING_NONE,
 	CLOSING_DRAIN,
+	CLOSING_LEAVING,
+	CLOSING_OTHERS,
 	CLOSING_FLUSH,
 	CLOSING_LEGS,
 	CLOSING_BASE,
@@ -242,10 +255,68 @@ struct closing {
 	enum closing_step step;
 	uint32_t table;
 	bool failed;
-	bool opened_legs; /* they were not open: it was tried once more, to flush them */
+	bool alone;           /* the group was lost: nothing is said to it */
+	uint64_t inactive_ms; /* since when there is no epoch, or 0 */
+	bool opened_legs;     /* they were not open: it was tried once more, to flush them */
+};
+
+/* The base image: whose is it? */
+enum base_role { BASE_NONE, BASE_READING, BASE_OURS };
+
+enum takeover_step {
+	TAKEOVER_NONE,
+	TAKEOVER_HEADER,
+	TAKEOVER_BITMAP,
+	TAKEOVER_TELL,
+	TAKEOVER_DURABLE,
+	TAKEOVER_FREE,
+	TAKEOVER_FREEING,
+	TAKEOVER_MERGED,
+};
+
+/* The slot of a node that is proven stopped, on its way into the base: see disk_role.c. */
+struct takeover {
+	enum takeover_step step;
+	uint32_t node;
+	uint32_t slot;
+	uint64_t cursor;
+	uint32_t losses_flying;
+	bool merged_sent;
+};
+
+enum enter_step {
+	ENTER_NONE,
+	ENTER_READ,
+	ENTER_READING,
+	ENTER_SLOT,
+	ENTER_SLOT_WRITING,
+	ENTER_HEADER_WRITING,
+};
+
+/* What is read from the log device, and for whom. */
+enum read_purpose { READ_OPENING, READ_ENTER, READ_BASE, READ_TAKEOVER };
+
+/* A wish of this node to hold regions of a core log. */
+struct wish {
+	bool asked, delivered;
+	uint64_t number;
+	uint64_t confirmed; /* bit i: by member i */
+	uint32_t needed
+		[CORE_NODES_MAX]; /* by member: who followed the log when it was delivered, or 0 */
+	uint32_t region_count;
+	uint64_t regions[WINDOW_REGIONS_MAX];
 };
 
 enum device_state { DEVICE_CLOSED, DEVICE_OPENING, DEVICE_OPEN, DEVICE_CLOSING };
+
+/* What a member asks this node to hold for it: see proxy.c. */
+struct proxied {
+	bool wanted;
+	uint32_t node;
+	uint64_t number;
+	uint32_t region_count;
+	uint64_t regions[WINDOW_REGIONS_MAX];
+};
 
 struct log {
 	uint32_t index;
@@ -261,12 +332,39 @@ struct log {
 	uint64_t deadline_ms;
 	bool again;            /* a table changed its phase: the pump goes round once more */
 	uint64_t active_ms;    /* last request of the kernel that has to do with I/O */
-	uint64_t reporter;     /* luid that reported the regions in `reported` */
 	uint64_t unknown_luid; /* luid with an unknown past: nothing is copied while it exists */
 
+	/* its part in the log */
+	bool has_state; /* `replicated` is what all followers have */
+	bool importing; /* a snapshot is being read */
+	bool import_failed;
+	bool rejoin_wanted; /* it must be fetched once more */
+	bool rejoin_sent;
+	bool leave_sent;
+	bool left_alone; /* a suspend was answered without the group: what it held stands in the slot */
+	bool report_sent; /* the LOST that SET_REGION_SYNC waits for is under way */
+	bool reclaiming;
+	struct bitmap
+		unsynced; /* reported by the kernel: its table writes them on one leg, unmarked */
+	uint64_t unsynced_luid; /* ... of this luid */
+	bool unsynced_told;     /* to the group, whose state lacked it */
+	struct bitmap reclaim;  /* out of sync in a state that did not count */
+	struct catch_up catch_up;
+	enum enter_step entering;
+	uint64_t slot_generation; /* of the superblock when the own slot was written */
+
 	/* holds */
-	struct bitmap marked; /* by the kernel, not cleared since */
-	struct bitmap held;   /* granted: the slot bit is on the device, or all members confirmed */
+	bool unflushed_marks; /* the kernel marked something since a FLUSH was last answered */
+	struct wish wish;
+	uint32_t hold_granularity;
+	bool by_proxy;   /* this node cannot write its slot, or has none */
+	bool device_bad; /* by_proxy, and not just for want of a slot */
+	bool device_told;
+	uint32_t proxy_node; /* that was asked last */
+	uint64_t enter_retry_ms;
+	struct proxied proxied[CORE_NODES_MAX]; /* by member */
+	struct bitmap marked;                   /* by the kernel, not cleared since */
+	struct bitmap held; /* granted: the slot bit is on the device, or all members confirmed */
 	struct bitmap pending;   /* marked, hold wanted */
 	struct bitmap leaving;   /* let go: the slot bit may go after a flush of the legs */
 	struct bitmap releasing; /* the same, and the flush has begun */
@@ -278,8 +376,9 @@ struct log {
 	enum release_state release;
 	uint64_t release_ticket;
 	uint64_t release_due_ms;
-	bool losing;        /* what is held is being multicast as lost */
-	bool losing_flying; /* one such message is under way */
+	uint64_t release_losses; /* so many must stand on the device before slot bits go */
+	bool losing;             /* what is held is being multicast as lost */
+	bool losing_flying;      /* one such message is under way */
 
 	/* the log device */
 	enum device_state device;
@@ -288,6 +387,20 @@ struct log {
 	bool device_failed;
 	uint64_t write_retry_ms;
 	uint32_t io_flying;
+	uint32_t reads_flying;
+	enum read_purpose read_purpose;
+	enum base_role base_role;
+	bool base_frozen; /* header, superblock, base and slots of others are not to be written */
+	uint64_t base_cursor;
+	uint64_t base_retry_ms;
+	uint64_t durable_sent;
+	struct takeover takeover;
+	bool freeing; /* the header of another node's slot is being written, at: */
+	uint64_t freeing_bytes;
+	uint8_t freeing_header[DISK_SLOT_HEADER_BYTES];
+	struct bitmap
+		undurable; /* lost, and nobody has said yet that the base shows it; may be too many */
+	struct bitmap merging; /* what the slot that is taken over covers */
 	struct disk_superblock superblock;
 	struct disk_layout layout;
 	uint32_t own_slot; /* or NO_INDEX */
@@ -319,11 +432,15 @@ struct core {
 	void *effect_context;
 	uint64_t now_ms;
 	uint64_t start_ms;
-	uint64_t timer_ms;   /* as last set */
-	bool pump_all;       /* a log was closed: others may have waited for it */
+	uint64_t timer_ms;    /* as last set */
+	uint64_t deadline_ms; /* of the core itself, beside its logs */
+	bool pump_all;        /* what concerns all logs has changed */
+	struct group group;
+	struct local_group_state local;
 	uint32_t tables_end; /* indices in use are below this */
 	uint32_t logs_end;
 	uint32_t table_count;
+	uint32_t windows; /* number of the next one; a late answer to one of before must not count for it */
 	struct table tables[CORE_TABLES_MAX];
 	struct log *logs[CORE_LOGS_MAX];
 	uint32_t unknown_next;
@@ -332,155 +449,6 @@ struct core {
 	char predecessors[CORE_PREDECESSORS_MAX][REQUEST_UUID_SIZE];
 };
 
-/* ---- registry.c ---- */
-
-struct table *table_find(struct core *core, const char *uuid, uint64_t luid);
-struct log *table_log(struct core *core, const struct table *table);
-uint32_t table_index(const struct core *core, const struct table *table);
-struct log *log_find(const struct core *core, const struct log_name *name);
-void log_name_of(const char *uuid, const struct constructor *constructor,
-		 struct log_name *ret_name);
-size_t log_memory_bytes(const struct core_config *config, const struct constructor *constructor);
-struct log *log_build(struct core *core, uint32_t index, const struct log_name *name,
-		      const struct constructor *constructor, void *memory);
-void log_free(struct core *core, struct log *log);
-
-/* ---- core.c ---- */
-
-/* The live table of this uuid has a past that nobody here knows. */
-void predecessor_add(struct core *core, const char *uuid);
-void emit(struct core *core, const struct effect *effect);
-void emit_event(struct core *core, const struct log *log, const struct effect_event *event);
-void emit_table(struct core *core, enum effect_type type, const struct table *table);
-void multicast(struct core *core, const struct log *log, struct group_message *message);
-/* Notes that a request waits.  It goes on with the old one's time when it is a repetition. */
-void waiting_note(struct core *core, struct table *table, const struct request *request);
-/* Answers a waiting request, if it is still there. */
-void answer_waiting(struct core *core, struct table *table, enum request_type type, int error,
-		    const void *payload, uint32_t payload_bytes);
-void answer_waiting_flag(struct core *core, struct table *table, enum request_type type,
-			 int64_t flag);
-/* Makes the log's timer go off no later than that. */
-void log_wake_at(struct log *log, uint64_t when_ms);
-/* Does what has become possible. */
-void log_pump(struct core *core, struct log *log);
-
-/* ---- lifecycle.c: CTR, DTR, PRESUSPEND, POSTSUSPEND, RESUME ---- */
-
-void lifecycle_ctr(struct core *core, const struct request *request, void *memory);
-void lifecycle_request(struct core *core, struct table *table, const struct request *request);
-void lifecycle_device_opened(struct core *core, const struct input_device_opened *device);
-void lifecycle_device_closed(struct core *core, uint32_t log);
-void lifecycle_pump(struct core *core, struct log *log);
-/* The log is open: tables that wait in RESUME go on. */
-void table_live(struct core *core, struct table *table);
-
-/* ---- unknown.c ---- */
-
-void unknown_ask(struct core *core, const struct request *request);
-/* A request that comes before its table is live: it is told to come again when that is so. */
-void unknown_hold(struct core *core, const struct request *request);
-/* Makes the kernel ask something of the live table with this uuid. */
-void unknown_provoke(struct core *core, const char *uuid, uint64_t luid);
-/* The table is live: what waited for that comes again. */
-void unknown_live(struct core *core, struct table *table);
-/* The table answers now, or is gone: what waited for it comes again. */
-void unknown_again(struct core *core, const struct table *table);
-void unknown_provoked(struct core *core, const struct input_provoked *provoked);
-/* The table has been constructed: what waited for that waits for its RESUME now. */
-void unknown_adopt(struct core *core, struct table *table);
-
-/* ---- requests.c: everything else the kernel asks ---- */
-
-void request_answer(struct core *core, struct table *table, const struct request *request);
-/* Can a request of this type have made something possible, when it has been answered? */
-bool request_changes(enum request_type type);
-
-/* ---- hold.c ---- */
-
-void hold_mark(struct log *log, uint64_t region);
-void hold_clear(struct core *core, struct log *log, uint64_t region);
-/* Refused by this node in a window: the kernel has it marked. */
-bool hold_refuses(const struct log *log, uint64_t region);
-/* An idle hold is let go for a window: in memory at once, on the device later. */
-/* The hold of a region that has left the idle list ends: at once for a core log, behind a flush of the legs for a
- * disk log. */
-void hold_idle_ends(struct log *log, uint64_t region);
-void hold_let_go(struct log *log, uint64_t region);
-/* Grants what can be granted and answers a FLUSH that has nothing to wait for any more. */
-void hold_pump(struct core *core, struct log *log);
-
-/* ---- release.c ---- */
-
-/* Starts and carries on the flush of the legs behind which slot bits go and base bits come. */
-void release_pump(struct core *core, struct log *log);
-/* Closing: all holds end and all gains go to the base, behind one flush of the legs. */
-void release_all(struct core *core, struct log *log, struct table *table);
-void release_flushed(struct core *core, struct log *log, int status);
-/* The node's I/O has drained: nothing is marked or held any more. */
-void hold_forget_marks(struct log *log);
-/* Multicasts as lost what is held, or gained and not yet on the base: a leg did not keep it. */
-void hold_lose_all(struct core *core, struct log *log, int status);
-void hold_lose_pump(struct core *core, struct log *log);
-
-/* ---- device_io.c: the images and the log device ---- */
-
-void device_pump(struct core *core, struct log *log);
-void device_written(struct core *core, const struct input_io *io);
-void device_read(struct core *core, struct log *log, uint64_t offset_bytes, uint64_t length_bytes);
-void device_put_header(struct log *log, uint64_t nr_regions);
-void device_put_superblock(struct log *log);
-void device_put_slot_header(struct core *core, struct log *log, enum disk_slot_state state);
-
-/* ---- opening.c, opening_read.c, closing.c ---- */
-
-void opening_begin(struct core *core, struct log *log, uint32_t table);
-void opening_pump(struct core *core, struct log *log);
-void opening_read(struct core *core, struct log *log, const struct input_io *io);
-void opening_fail(struct core *core, struct log *log, int status, const char *what);
-void opening_next(struct log *log, enum opening_step step);
-/* opening_read.c: true when this step has nothing more to read. */
-bool opening_read_more(struct core *core, struct log *log);
-void closing_begin(struct log *log, uint32_t table);
-void closing_pump(struct core *core, struct log *log);
-void closing_left(struct core *core, struct log *log, const struct group_message *message);
-void closing_write_failed(struct core *core, struct log *log, int status);
-
-/* ---- health.c: live tables and their legs ---- */
-
-void legs_input(struct core *core, const struct input *input);
-void table_open_legs(struct core *core, struct table *table);
-void table_close_legs(struct core *core, struct table *table);
-void legs_pump(struct core *core, struct table *table);
-/* Asks for a reading of the letters that begins after this call; it is there when
- * table->health_done >= the ticket returned. */
-uint64_t health_ask(struct table *table);
-bool health_failed(const struct table *table);
-bool health_primary_failed(const struct table *table);
-/* A leg failed: it counts as failed as long as the table lives. */
-void health_leg_failed(struct table *table);
-
-/* ---- copying.c, touch.c ---- */
-
-void copying_pump(struct core *core, struct log *log);
-void copying_copied(struct core *core, const struct input_copied *copied);
-/* No copy is under way and no window of ours is left. */
-bool copying_idle(const struct log *log);
-/* A claim of some member was delivered; `taken` when it has become a window. */
-void copying_claimed(struct core *core, struct log *log, const struct group_message *message,
-		     bool taken);
-/* All members have answered; window->refused is about to leave the window. */
-void copying_granted(struct core *core, struct log *log, const struct window *window);
-/* May this node copy now?  Not while suspending, with a failed leg, or a table whose past is unknown. */
-bool copying_allowed(struct core *core, struct log *log);
-void touch_ask(struct core *core, struct table *table, const struct request *request);
-void touch_pump(struct core *core, struct log *log);
-void touch_refused(struct core *core, struct log *log, uint64_t region);
-
-/* ---- replicated.c ---- */
-
-void replicated_deliver(struct core *core, const struct group_message *message);
-struct window *window_find(struct log *log, uint32_t claimer, uint32_t number);
-bool replicated_legs_failed(const struct log *log);
+#include "rooms.h"
 
 #endif

@@ -2,14 +2,15 @@
 /*
  * The images of a log and its device: what is dirty is written, a slot before the base.
  *
- * When a write fails, the FLUSHes that wait fail too and the device counts as failed until a write succeeds; it is
- * tried again with the next FLUSH, or after RETRY_MS.
+ * When a write fails, the FLUSHes that wait fail too, unless a proxy holds for this node, and the device counts as failed
+ * until a write succeeds; it is tried again with the next FLUSH, or after RETRY_MS.
  */
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
 
 #include "core_private.h"
+#include "plant.h"
 
 static bool write_next(struct core *core, struct log *log, struct image *image)
 {
@@ -30,6 +31,14 @@ static bool write_next(struct core *core, struct log *log, struct image *image)
 	return true;
 }
 
+/* Who has the disk role, or opens; and nobody while another one may still write there. */
+static bool base_may_be_written(const struct log *log)
+{
+	if (log->opening.step != OPENING_NONE)
+		return log->phase == LOG_OPENING;
+	return base_is_ours(log) && (!log->base_frozen || PLANTED(PLANT_BASE_UNPROVEN));
+}
+
 void device_pump(struct core *core, struct log *log)
 {
 	if (log->type != LOG_TYPE_DISK || log->device != DEVICE_OPEN || log->opening.failed ||
@@ -43,7 +52,8 @@ void device_pump(struct core *core, struct log *log)
 	while (log->io_flying < CORE_IO_MAX && log->own_slot != NO_INDEX &&
 	       write_next(core, log, &log->slot))
 		log->slot_writes++;
-	while (log->io_flying < CORE_IO_MAX && write_next(core, log, &log->base))
+	while (log->io_flying < CORE_IO_MAX && base_may_be_written(log) &&
+	       write_next(core, log, &log->base))
 		log->base_writes++;
 }
 
@@ -55,12 +65,21 @@ static void write_failed(struct core *core, struct log *log, const struct image 
 		emit_event(core, log, &event);
 	log->device_failed = true;
 	log->write_retry_ms = core->now_ms + RETRY_MS;
-	if (log->live != NO_INDEX && image == &log->slot)
+	proxy_needed(core, log);
+	if (log->live != NO_INDEX && image == &log->slot && !log->by_proxy)
 		answer_waiting(core, &core->tables[log->live], REQUEST_FLUSH, -EIO, NULL, 0);
+	enter_write_failed(core, log, status);
 	if (log->phase == LOG_OPENING)
 		opening_fail(core, log, status, "written");
 	if (log->closing.step != CLOSING_NONE)
 		closing_write_failed(core, log, status);
+}
+
+/* JOIN and GONE wait for the last one of a use that has ended. */
+static void io_ended(struct core *core, struct log *log)
+{
+	log->io_flying--;
+	core->pump_all = core->pump_all || (log->io_flying == 0 && log->phase == LOG_CLOSED);
 }
 
 void device_written(struct core *core, const struct input_io *io)
@@ -70,8 +89,15 @@ void device_written(struct core *core, const struct input_io *io)
 	struct effect_event event = { .event = EVENT_DEVICE_RECOVERED };
 
 	assert(log != NULL && log->io_flying > 0);
-	log->io_flying--;
-	image = log->own_slot != NO_INDEX && io->offset_bytes >= log->slot.offset_bytes ?
+	io_ended(core, log);
+	if (log->freeing && io->offset_bytes == log->freeing_bytes) {
+		takeover_written(log, io->status);
+		if (io->status < 0)
+			write_failed(core, log, &log->base, io->status);
+		return;
+	}
+	/* The slot may be ours no more; its image stays where it is while something of it is written. */
+	image = log->slot.writing.count > 0 && io->offset_bytes >= log->slot.offset_bytes ?
 			&log->slot :
 			&log->base;
 	image_written(image, io->offset_bytes - image->offset_bytes, io->length_bytes,
@@ -85,7 +111,8 @@ void device_written(struct core *core, const struct input_io *io)
 	}
 }
 
-void device_read(struct core *core, struct log *log, uint64_t offset_bytes, uint64_t length_bytes)
+void device_read(struct core *core, struct log *log, enum read_purpose purpose,
+		 uint64_t offset_bytes, uint64_t length_bytes)
 {
 	struct effect effect = {
 		.type = EFFECT_READ,
@@ -96,9 +123,34 @@ void device_read(struct core *core, struct log *log, uint64_t offset_bytes, uint
 		},
 	};
 
-	assert(length_bytes > 0 && length_bytes <= CORE_IO_BYTES_MAX);
+	assert(length_bytes > 0 && length_bytes <= CORE_IO_BYTES_MAX && log->reads_flying == 0);
 	log->io_flying++;
+	log->reads_flying++;
+	log->read_purpose = purpose;
 	emit(core, &effect);
+}
+
+void device_was_read(struct core *core, const struct input_io *io)
+{
+	struct log *log = core->logs[io->log];
+
+	assert(log != NULL && log->io_flying > 0 && log->reads_flying == 1);
+	io_ended(core, log);
+	log->reads_flying--;
+	switch (log->read_purpose) {
+	case READ_OPENING:
+		opening_read(core, log, io);
+		break;
+	case READ_ENTER:
+		enter_read(core, log, io);
+		break;
+	case READ_BASE:
+		base_read(core, log, io);
+		break;
+	case READ_TAKEOVER:
+		takeover_read(log, io);
+		break;
+	}
 }
 
 void device_put_header(struct log *log, uint64_t nr_regions)

@@ -13,6 +13,9 @@
 #include "core_private.h"
 #include "plant.h"
 
+/* DM_RAID1_FLUSH_ERROR, as device_status_char() tells it. */
+#define LETTER_FLUSH_ERROR 'F'
+
 uint64_t health_ask(struct table *table)
 {
 	if (table->health_wanted <= table->health_begun)
@@ -40,10 +43,13 @@ static void tell_health(struct core *core, struct table *table)
 	struct log *log = table_log(core, table);
 	struct group_message message = { .type = MESSAGE_HEALTH,
 					 .luid = table->luid,
-					 .legs_failed = health_failed(table) };
+					 .legs_failed = health_failed(table),
+					 .flush_failed = table->flush_failed,
+					 .device_failed = log->device_told };
 
 	table->health_told = true;
 	table->told_failed = message.legs_failed;
+	table->flush_told = message.flush_failed;
 	multicast(core, log, &message);
 }
 
@@ -67,6 +73,27 @@ static void take_letters(struct core *core, struct table *table, const struct in
 		emit_event(core, table_log(core, table), &event);
 	table->letters_told = true;
 	table->leg_failed = true;
+	if (strchr(table->letters, LETTER_FLUSH_ERROR) != NULL)
+		table->flush_failed = true;
+}
+
+void health_delivered(struct core *core, const struct group_message *message)
+{
+	struct table *table = table_find(core, message->log.uuid, message->luid);
+
+	if (table != NULL)
+		table->health_told = false;
+}
+
+void health_flush_failed(struct core *core, struct log *log)
+{
+	struct table *table = log->live == NO_INDEX ? NULL : &core->tables[log->live];
+
+	if (table == NULL || table->flush_failed)
+		return;
+	table->flush_failed = true;
+	table->leg_failed = true;
+	hold_lose_all(core, log, 0);
 }
 
 void table_open_legs(struct core *core, struct table *table)
@@ -101,7 +128,6 @@ static void legs_opened(struct core *core, struct table *table, const struct inp
 			table_close_legs(core, table);
 			return;
 		}
-		tell_health(core, table);
 		return;
 	}
 	table->legs = LEGS_CLOSED;
@@ -157,6 +183,8 @@ void legs_pump(struct core *core, struct table *table)
 		table->health_begun++;
 		emit_table(core, EFFECT_READ_HEALTH, table);
 	}
-	if (table->told_failed != health_failed(table) && !table->health_told)
+	if ((table->told_failed != health_failed(table) ||
+	     table->flush_told != table->flush_failed) &&
+	    !table->health_told && log_usable(core, log))
 		tell_health(core, table);
 }

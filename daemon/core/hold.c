@@ -3,8 +3,9 @@
  * Holds: the write path.
  *
  * When a FLUSH is answered, every region that this kernel marked since its CLEAR is held: on a disk log its
- * bit stands in this node's slot on the device.  A CLEAR does not release: the region stays held, idle, and to mark
- * it again costs nothing.
+ * bit stands in this node's slot on the device; on a core log, or by proxy, others have confirmed it (core_hold.c).  A CLEAR does
+ * not release: the region stays held, idle, and to mark it again costs nothing.  A FLUSH may wait for the device, for the group
+ * and its quorum, and for a window; never for a CLEAR.
  *
  *               | MARK             | CLEAR          | asked by a window
  *   not held    | pending          | -              | granted to the window
@@ -29,30 +30,49 @@ static uint64_t slot_bit(const struct log *log, uint64_t region)
 static void cancel_leaving(struct log *log, uint64_t region)
 {
 	(void)bitmap_clear(&log->leaving, region);
-	(void)bitmap_clear(&log->releasing, region);
+	if (!PLANTED(PLANT_RELEASED_BUSY))
+		(void)bitmap_clear(&log->releasing, region);
+}
+
+/* "Everything is held" counts where others see it: in the own slot on the device, or in the state of a core log; and
+ * not while a copy may be under way. */
+static bool everything_stands(const struct log *log, uint64_t region)
+{
+	if (!log->everything_held || bitmap_test(&log->windowed, region))
+		return false;
+	return log->type == LOG_TYPE_CORE ||
+	       (log->own_slot != NO_INDEX && !log->opening.failed && log->entering == ENTER_NONE);
 }
 
 void hold_mark(struct log *log, uint64_t region)
 {
+	log->unflushed_marks = true;
 	if (bitmap_set(&log->marked, region))
 		return;
-	if (log->everything_held && !log->opening.failed)
+	(void)idle_remove(&log->idle, region);
+	if (everything_stands(log, region))
 		(void)bitmap_set(&log->held, region);
 	if (!bitmap_test(&log->held, region)) {
 		(void)bitmap_set(&log->pending, region);
 		return;
 	}
-	(void)idle_remove(&log->idle, region);
 	cancel_leaving(log, region);
 }
 
-/* An idle hold ends: at once for a core log, behind a flush of the legs for a disk log. */
 void hold_idle_ends(struct log *log, uint64_t region)
 {
-	if (log->type == LOG_TYPE_CORE)
-		(void)bitmap_clear(&log->held, region);
-	else
-		(void)bitmap_set(&log->leaving, region);
+	(void)bitmap_set(&log->leaving, region);
+}
+
+void hold_all_again(struct log *log)
+{
+	uint64_t region = bitmap_next(&log->held, 0);
+
+	while (region != BITMAP_NONE) {
+		(void)bitmap_set(&log->pending, region);
+		region = bitmap_next(&log->held, region + 1);
+	}
+	bitmap_clear_all(&log->held);
 }
 
 void hold_clear(struct core *core, struct log *log, uint64_t region)
@@ -79,7 +99,8 @@ void hold_clear(struct core *core, struct log *log, uint64_t region)
 
 bool hold_refuses(const struct log *log, uint64_t region)
 {
-	return log->everything_held || bitmap_test(&log->marked, region);
+	return log->everything_held || bitmap_test(&log->marked, region) ||
+	       bitmap_test(&log->unsynced, region);
 }
 
 void hold_let_go(struct log *log, uint64_t region)
@@ -90,35 +111,51 @@ void hold_let_go(struct log *log, uint64_t region)
 	(void)bitmap_clear(&log->held, region);
 }
 
-/* Tries to begin a hold.  A region in a window waits for its window. */
+/* Tries to begin a hold on a disk log.  A region in a window waits for its window. */
 static bool hold_begin(struct log *log, uint64_t region)
 {
+	uint64_t bit = slot_bit(log, region);
+
 	if (bitmap_test(&log->windowed, region) && !PLANTED(PLANT_HOLD_IN_WINDOW))
 		return false;
-	if (log->type == LOG_TYPE_DISK) {
-		uint64_t bit = slot_bit(log, region);
-
-		if (log->own_slot == NO_INDEX || log->opening.failed)
-			return false;
-		cancel_leaving(log, region);
-		image_set(&log->slot, DISK_SLOT_HEADER_BYTES, bit);
-		if (!image_sure(&log->slot, DISK_SLOT_HEADER_BYTES, bit))
-			return false;
-	}
+	/* Until its header is on the device the slot does not count. */
+	if (log->own_slot == NO_INDEX || log->entering != ENTER_NONE || log->opening.failed)
+		return false;
+	cancel_leaving(log, region);
+	image_set(&log->slot, DISK_SLOT_HEADER_BYTES, bit);
+	if (!image_sure(&log->slot, DISK_SLOT_HEADER_BYTES, bit))
+		return false;
 	(void)bitmap_clear(&log->pending, region);
 	(void)bitmap_set(&log->held, region);
 	return true;
 }
 
+/* Without the group, its state or quorum nothing that carries marks is answered: what this node holds may be taken
+ * over by others. */
+bool hold_flush_may_go(struct core *core, const struct log *log)
+{
+	return log->pending.count == 0 &&
+	       (!log->unflushed_marks || log_usable(core, log) || PLANTED(PLANT_FLUSH_ALONE));
+}
+
+static void flush_answered(struct core *core, struct log *log, struct table *table)
+{
+	log->unflushed_marks = false;
+	answer_waiting(core, table, REQUEST_FLUSH, 0, NULL, 0);
+}
+
 void hold_pump(struct core *core, struct log *log)
 {
 	uint64_t region = bitmap_next(&log->pending, 0);
+	bool usable = log_usable(core, log);
 	struct table *table;
 
-	while (region != BITMAP_NONE) {
+	while (region != BITMAP_NONE && usable && log->type == LOG_TYPE_DISK) {
 		(void)hold_begin(log, region);
 		region = bitmap_next(&log->pending, region + 1);
 	}
+	if (holds_by_message(log))
+		core_hold_pump(core, log);
 	if (log->live == NO_INDEX)
 		return;
 	table = &core->tables[log->live];
@@ -126,9 +163,12 @@ void hold_pump(struct core *core, struct log *log)
 		return;
 	if (PLANTED(PLANT_FLUSH_WAITS_CLEAR) && log->marked.count > 2)
 		return;
-	if (log->pending.count == 0)
-		answer_waiting(core, table, REQUEST_FLUSH, 0, NULL, 0);
-	else if (log->opening.failed && log->phase == LOG_OPEN)
+	if (core->local.refused && log->unflushed_marks)
+		answer_waiting(core, table, REQUEST_FLUSH, -EIO, NULL, 0);
+	else if (hold_flush_may_go(core, log))
+		flush_answered(core, log, table);
+	else if (log->phase == LOG_OPEN &&
+		 (log->opening.failed || (log->by_proxy && usable && proxy_hopeless(core, log))))
 		answer_waiting(core, table, REQUEST_FLUSH, -EIO, NULL, 0);
 }
 
@@ -140,6 +180,7 @@ void hold_forget_marks(struct log *log)
 	bitmap_clear_all(&log->leaving);
 	bitmap_clear_all(&log->releasing);
 	idle_clear(&log->idle);
+	log->unflushed_marks = false;
 	log->everything_held = false;
 }
 
@@ -176,7 +217,7 @@ void hold_lose_pump(struct core *core, struct log *log)
 {
 	struct group_message message = { .type = MESSAGE_LOST };
 
-	if (!log->losing || log->losing_flying)
+	if (!log->losing || log->losing_flying || !log_usable(core, log))
 		return;
 	add_in_sync(log, &log->held, &message);
 	add_in_sync(log, &log->releasing, &message);

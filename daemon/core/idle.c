@@ -114,6 +114,11 @@ bool idle_remove(struct idle *idle, uint64_t region)
 	return true;
 }
 
+bool idle_has(const struct idle *idle, uint64_t region)
+{
+	return *link_of(idle, region) != IDLE_NONE;
+}
+
 uint64_t idle_pop(struct idle *idle)
 {
 	uint64_t region;

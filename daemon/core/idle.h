@@ -54,4 +54,6 @@ uint64_t idle_oldest_ms(const struct idle *idle);
 /* Takes all out. */
 void idle_clear(struct idle *idle);
 
+bool idle_has(const struct idle *idle, uint64_t region);
+
 #endif

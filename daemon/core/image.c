@@ -115,6 +115,11 @@ void image_fill(struct image *image, uint64_t from_bytes, uint64_t length_bytes,
 		(void)bitmap_set(&image->dirty, block);
 }
 
+void image_try(struct image *image)
+{
+	(void)bitmap_set(&image->dirty, 0);
+}
+
 bool image_clean(const struct image *image)
 {
 	return image->dirty.count == 0 && image->writing.count == 0;

@@ -68,6 +68,9 @@ void image_fill(struct image *image, uint64_t from_bytes, uint64_t length_bytes,
 void image_settle(struct image *image, uint64_t from_bytes, uint64_t length_bytes, uint8_t byte);
 
 /* Nothing is dirty and no write is under way: the device has what is wanted. */
+/* Writes the first block once more, whatever is in it: does the device take it? */
+void image_try(struct image *image);
+
 bool image_clean(const struct image *image);
 
 /* The next run of dirty blocks with no write under way, at most `max_bytes` long, becomes "being written".  Returns

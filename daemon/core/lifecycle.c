@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "core_private.h"
+#include "plant.h"
 
 static void answer_ctr(struct core *core, struct table *table)
 {
@@ -182,6 +183,7 @@ void lifecycle_request(struct core *core, struct table *table, const struct requ
 static void free_table_and_log(struct core *core, struct table *table)
 {
 	struct log *log = table_log(core, table);
+	struct group_message unfollow = { .type = MESSAGE_UNFOLLOW };
 
 	answer_waiting(core, table, REQUEST_DTR, 0, NULL, 0);
 	/* What came for it meanwhile: the kernel asks again. */
@@ -193,8 +195,11 @@ static void free_table_and_log(struct core *core, struct table *table)
 	log->tables--;
 	if (log->unknown_luid == table->luid)
 		log->unknown_luid = 0;
-	if (log->tables == 0)
+	if (log->tables == 0) {
+		if (member_own(core, log) != NULL && core->local.in_group)
+			multicast(core, log, &unfollow);
 		log_free(core, log);
+	}
 	core->pump_all = true;
 }
 
@@ -322,11 +327,35 @@ static bool is_echo(const struct table *table)
 	       (table->dm_suspended || !table->io_seen);
 }
 
+/* The group says nothing against it: what else there is of this uuid has ended, and what this node left behind is known. */
+static bool join_possible(struct core *core, struct log *log)
+{
+	const struct member *me = member_own(core, log);
+
+	return core->local.active && !membership_left_behind(core, log) &&
+	       !entry_in_the_way(core, &log->name) && (me == NULL || me->use == MEMBER_FOLLOWS) &&
+	       log->copier.flying == 0 && log->io_flying == 0;
+}
+
+/* A daemon of before may have let its kernel write: until there is a new table everything counts as held. */
+static void take_predecessor(struct core *core, struct log *log, const struct table *table)
+{
+	struct effect_event event = { .event = EVENT_UNKNOWN_PAST, .luid = table->luid };
+
+	if (!predecessor_take(core, log) || PLANTED(PLANT_UNKNOWN_PAST_IGNORED))
+		return;
+	log->everything_held = true;
+	log->unknown_luid = table->luid;
+	emit_event(core, log, &event);
+}
+
 static void join(struct core *core, struct table *table)
 {
 	struct log *log = table_log(core, table);
 	struct table *other = rival(core, table);
-	struct group_message message = { .type = MESSAGE_JOIN, .luid = table->luid };
+	struct group_message message = { .type = MESSAGE_JOIN,
+					 .luid = table->luid,
+					 .stateless = !log->has_state };
 	struct effect_event event = {
 		.event = EVENT_CONFLICT,
 		.luid = table->luid,
@@ -347,8 +376,11 @@ static void join(struct core *core, struct table *table)
 		unknown_again(core, table);
 		return;
 	}
-	if (other != NULL || log->phase != LOG_CLOSED)
+	if (other != NULL || log->phase != LOG_CLOSED || !join_possible(core, log))
 		return;
+	take_predecessor(core, log, table);
+	message.fresh = !table->resumed_once && !log->everything_held;
+	message.everything = log->everything_held && !PLANTED(PLANT_EVERYTHING_UNSAID);
 	table->join_sent = true;
 	multicast(core, log, &message);
 }
@@ -363,11 +395,15 @@ void table_live(struct core *core, struct table *table)
 	table->io_seen = false;
 	table->dm_suspended = false;
 	table->told_failed = false;
+	table->flush_told = false;
 	table->unheld_marks = false;
 	table->join_sent = false;
 	table->legs_retry_ms = 0;
 	table->legs_complained = false;
 	log->live = table_index(core, table);
+	if (log->unsynced_luid != table->luid)
+		bitmap_clear_all(&log->unsynced);
+	log->unsynced_luid = table->luid;
 	log->again = true;
 	core->pump_all = true; /* a rival may wait to hear that it is one */
 	answer_waiting(core, table, REQUEST_RESUME, 0, NULL, 0);

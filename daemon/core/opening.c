@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bytes.h"
 #include "core_private.h"
 #include "plant.h"
 
@@ -24,8 +25,16 @@ void opening_next(struct log *log, enum opening_step step)
 	log->opening.cursor = 0;
 }
 
+bool predecessor_known(const struct core *core, const char *uuid)
+{
+	for (uint32_t i = 0; i < core->predecessor_count; i++)
+		if (strcmp(core->predecessors[i], uuid) == 0)
+			return true;
+	return false;
+}
+
 /* A daemon of before served this uuid's live table: nobody knows what its kernel has marked. */
-static bool had_predecessor(struct core *core, const struct log *log)
+bool predecessor_take(struct core *core, const struct log *log)
 {
 	for (uint32_t i = 0; i < core->predecessor_count; i++) {
 		char *uuid = core->predecessors[i];
@@ -41,7 +50,12 @@ static bool had_predecessor(struct core *core, const struct log *log)
 static void said_opened(struct core *core, struct log *log)
 {
 	struct table *table = &core->tables[log->opening.table];
-	struct group_message message = { .type = MESSAGE_OPENED, .luid = table->luid };
+	uint8_t bytes[8];
+	struct writer writer = { .bytes = bytes, .size = sizeof(bytes) };
+	struct group_message message = { .type = MESSAGE_OPENED,
+					 .number = log->superblock.generation,
+					 .data = bytes,
+					 .data_bytes = sizeof(bytes) };
 	struct effect_event event = { .event = EVENT_OPENED,
 				      .luid = table->luid,
 				      .number = log->replicated.out.count,
@@ -54,13 +68,75 @@ static void said_opened(struct core *core, struct log *log)
 	log->copier.failures = 0;
 	if (!log->opening.failed)
 		emit_event(core, log, &event);
+	put_number(&writer, log->opening.failed ? 0 : log->layout.slot_count, 4);
+	put_number(&writer,
+		   log->type == LOG_TYPE_DISK && !log->opening.failed ? log->own_slot : NO_SLOT, 4);
 	multicast(core, log, &message);
+}
+
+int opened_take(struct core *core, struct entry *entry, const struct group_message *message)
+{
+	struct reader reader = { .bytes = message->data, .size = message->data_bytes };
+	uint64_t slot_count = get_number(&reader, 4);
+	uint64_t founder_slot = get_number(&reader, 4);
+
+	if (reader.short_of || slot_count > DISK_SLOTS_MAX ||
+	    (founder_slot >= slot_count && founder_slot != NO_SLOT))
+		return -EBADMSG;
+	entry->slot_count = (uint32_t)slot_count;
+	memset(entry->absent, 0, sizeof(entry->absent));
+	entry->gone_sent = false;
+	for (uint32_t i = 0; i < CORE_NODES_MAX; i++) {
+		struct member *member = &entry->member[i];
+
+		if (member->node_id == 0)
+			continue;
+		member->slot = NO_SLOT; /* all slots in use have been merged */
+		if (member->node_id == message->sender && !member->departed)
+			member->slot = (uint32_t)founder_slot;
+		if (member->to_merge && member->departed) {
+			state_member_gone(core, entry, i);
+			*member = (struct member){ 0 };
+		}
+		member->to_merge = false;
+	}
+	return 0;
+}
+
+void opening_delivered(struct core *core, struct log *log)
+{
+	struct table *table = &core->tables[log->opening.table];
+	struct replicated *state = &log->replicated;
+
+	memcpy(state->id, log->superblock.id, DISK_ID_BYTES);
+	state->generation = log->superblock.generation;
+	state->layout = log->layout;
+	log->slot_generation = state->generation;
+	log->base_role = log->type == LOG_TYPE_DISK && !log->opening.failed ? BASE_OURS : BASE_NONE;
+	log->phase = LOG_OPEN;
+	log->again = true;
+	core->pump_all = true;
+	if (table->phase == TABLE_JOINING)
+		table_live(core, table);
+	else
+		unknown_again(core, table);
+}
+
+/* What other members may have held is not known here when the group's state is gone. */
+static void open_core_log_again(struct log *log)
+{
+	for (uint64_t r = 0; r < log->region_count; r++)
+		if (!bitmap_set(&log->replicated.out, r))
+			(void)bitmap_set(&log->replicated.lost, r);
 }
 
 static void open_core_log(struct core *core, struct log *log, const struct table *table)
 {
 	log->opening.origin = "memory";
-	if (!table->resumed_once) {
+	if (log->live != NO_INDEX) {
+		open_core_log_again(log);
+		hold_all_again(log);
+	} else if (!table->resumed_once) {
 		bitmap_clear_all(&log->replicated.lost);
 		if (table->sync == SYNC_SKIP && !log->everything_held)
 			bitmap_clear_all(&log->replicated.out);
@@ -70,32 +146,81 @@ static void open_core_log(struct core *core, struct log *log, const struct table
 	said_opened(core, log);
 }
 
-void opening_begin(struct core *core, struct log *log, uint32_t table_number)
+/* The table that the log is opened for: one that waits in RESUME, or a live one whose group is gone. */
+static uint32_t opening_table(struct core *core, const struct log *log)
 {
-	struct table *table = &core->tables[table_number];
-	struct effect_event event = { .event = EVENT_UNKNOWN_PAST, .luid = table->luid };
-	struct opening fresh = { .table = table_number };
+	for (uint32_t i = 0; i < core->tables_end && log->live == NO_INDEX; i++)
+		if (core->tables[i].used && core->tables[i].log == log->index &&
+		    core->tables[i].phase == TABLE_JOINING && core->tables[i].join_sent)
+			return i;
+	return log->live;
+}
+
+/* What the members' windows, losses and counts of before were is void. */
+static void forget_state(struct log *log)
+{
+	struct replicated *state = &log->replicated;
+
+	bitmap_clear_all(&state->claimed);
+	bitmap_clear_all(&state->reported); /* who has reported something says so again */
+	for (uint32_t i = 0; i < CORE_NODES_MAX; i++)
+		state->reporter[i] = 0;
+	log->unsynced_told = false;
+	bitmap_clear_all(&log->windowed);
+	bitmap_clear_all(&log->gained);
+	bitmap_clear_all(&log->gaining);
+	bitmap_clear_all(&log->undurable);
+	for (uint32_t i = 0; i < WINDOWS_MAX; i++)
+		state->windows[i].used = false;
+	state->windows_used = 0;
+	state->losses = 0;
+	state->durable = 0;
+	if (!PLANTED(PLANT_DURABLE_STALE))
+		log->durable_sent = 0;
+	log->release_losses = UINT64_MAX;
+}
+
+/* Whoever still holds it has not said so in the state that begins. */
+static void held_is_lost(struct log *log, const struct bitmap *holds)
+{
+	uint64_t bit = bitmap_next(holds, 0);
+
+	for (; bit != BITMAP_NONE; bit = bitmap_next(holds, bit + 1))
+		for (uint64_t r = bit << log->hold_granularity;
+		     r < (bit + 1) << log->hold_granularity && r < log->region_count; r++)
+			if (!bitmap_set(&log->replicated.out, r))
+				(void)bitmap_set(&log->replicated.lost, r);
+}
+
+void opening_begin(struct core *core, struct log *log)
+{
+	struct opening fresh = { .table = opening_table(core, log) };
+	const struct table *table = &core->tables[fresh.table];
 
 	assert(log->phase == LOG_CLOSED && log->io_flying == 0);
 	memcpy(fresh.random_id, log->opening.random_id, DISK_ID_BYTES);
 	log->opening = fresh;
 	log->phase = LOG_OPENING;
+	log->entering = ENTER_NONE;
+	log->has_state = false; /* until OPENED says what it is */
 	log->device_failed = false;
 	log->write_retry_ms = 0;
-	if (had_predecessor(core, log)) {
-		log->everything_held = true;
-		log->unknown_luid = table->luid;
-		emit_event(core, log, &event);
+	forget_state(log);
+	log->by_proxy = false;
+	log->device_bad = false;
+	log->device_told = false;
+	for (uint32_t i = 0; i < CORE_NODES_MAX; i++) {
+		if (log->type == LOG_TYPE_CORE)
+			held_is_lost(log, &log->replicated.holds[i]);
+		bitmap_clear_all(&log->replicated.holds[i]);
 	}
-	if (log->type == LOG_TYPE_CORE) {
-		open_core_log(core, log, table);
-		return;
-	}
-	if (!table->resumed_once)
+	if (!table->resumed_once && log->live == NO_INDEX)
 		bitmap_clear_all(&log->replicated.lost);
-	log->own_slot = NO_INDEX;
-	image_place(&log->base, 0, log->layout.slot_offset_bytes, log->block_bytes);
-	opening_next(log, OPENING_READ_HEAD);
+	if (log->type == LOG_TYPE_DISK) {
+		log->own_slot = NO_INDEX;
+		image_place(&log->base, 0, log->layout.slot_offset_bytes, log->block_bytes);
+	}
+	opening_next(log, OPENING_WAIT_MEMBERS);
 }
 
 void opening_fail(struct core *core, struct log *log, int status, const char *what)
@@ -105,10 +230,20 @@ void opening_fail(struct core *core, struct log *log, int status, const char *wh
 		.event = EVENT_OPEN_FAILED, .luid = table->luid, .status = status, .text = what
 	};
 
-	if (log->opening.step == OPENING_NONE)
+	if (log->opening.step == OPENING_NONE || log->opening.step == OPENING_FAILED)
 		return;
 	emit_event(core, log, &event);
 	log->opening.failed = true;
+	opening_next(log, OPENING_FAILED);
+}
+
+/* Nothing of ours is under way to the device any more: another member may open it, or the log works without. */
+static void opening_failed(struct core *core, struct log *log)
+{
+	const struct table *table = &core->tables[log->opening.table];
+
+	log->own_slot = NO_INDEX;
+	log->slot_generation = 0;
 	for (uint64_t r = 0; table->resumed_once && r < log->region_count; r++)
 		if (!bitmap_test(&log->replicated.out, r))
 			(void)bitmap_set(&log->replicated.lost, r);
@@ -118,29 +253,69 @@ void opening_fail(struct core *core, struct log *log, int status, const char *wh
 
 /* ---- waiting for proof ---- */
 
+static void tell_waiting(struct core *core, struct log *log, const char *text)
+{
+	struct effect_event event = { .event = EVENT_WAITING_FOR_SLOT, .text = text };
+
+	if (!log->opening.waiting_told)
+		emit_event(core, log, &event);
+	log->opening.waiting_told = true;
+}
+
+/* Members that departed without proof may have writes to the log device under way: none is read before. */
+static bool members_proven(struct core *core, struct log *log)
+{
+	const struct entry *entry = entry_find(core, &log->name);
+	char text[192];
+
+	for (uint32_t i = 0; entry != NULL && i < CORE_NODES_MAX; i++) {
+		if (!member_unproven(&entry->member[i]) || PLANTED(PLANT_OPEN_UNPROVEN))
+			continue;
+		(void)snprintf(
+			text, sizeof(text),
+			"node %u left while it used this log and is not proven to be stopped: dmclog fenced %u",
+			entry->member[i].node_id, entry->member[i].node_id);
+		tell_waiting(core, log, text);
+		return false;
+	}
+	return true;
+}
+
+static void opening_again(struct log *log)
+{
+	struct opening fresh = { .table = log->opening.table,
+				 .waiting_told = log->opening.waiting_told };
+
+	memcpy(fresh.random_id, log->opening.random_id, DISK_ID_BYTES);
+	log->opening = fresh;
+	image_place(&log->base, 0, log->layout.slot_offset_bytes, log->block_bytes);
+	opening_next(log, OPENING_READ_HEAD);
+	log->again = true;
+}
+
 static bool proof_complete(struct core *core, struct log *log)
 {
 	struct opening *opening = &log->opening;
-	uint64_t delay_end = core->start_ms + core->config.takeover_delay_ms;
-	struct effect_event event = { .event = EVENT_WAITING_FOR_SLOT };
 	char text[192];
 
-	if (opening->unproven == 0)
-		return true;
-	if (core->config.takeover_delay_ms > 0 && core->now_ms >= delay_end)
-		return true;
-	if (core->config.takeover_delay_ms > 0)
-		log_wake_at(log, delay_end);
-	if (!opening->waiting_told) {
-		opening->waiting_told = true;
+	for (uint32_t i = 0; i < opening->merge_count; i++) {
+		const struct disk_slot_header *owner = &opening->owner[i];
+
+		if (slot_owner_proven(core, log, owner))
+			continue;
 		(void)snprintf(
 			text, sizeof(text),
 			"slot %u of node %u in cluster \"%.63s\" is in use and that node is not proven "
 			"to be stopped",
-			opening->unproven_slot, opening->unproven_node, opening->old.cluster_name);
-		event.text = text;
-		emit_event(core, log, &event);
+			opening->merge[i], owner->node_id, opening->old.cluster_name);
+		tell_waiting(core, log, text);
+		opening->read_again = true;
+		return false;
 	}
+	if (!opening->read_again)
+		return true;
+	/* Until the proof its owner may have written: base and slots are read once more. */
+	opening_again(log);
 	return false;
 }
 
@@ -151,12 +326,14 @@ static enum sync_option sync_applies(struct core *core, const struct log *log)
 {
 	const struct table *table = &core->tables[log->opening.table];
 
-	if (table->resumed_once || log->opening.merge_count > 0 || log->opening.everything_dirty ||
-	    log->everything_held)
+	if ((table->resumed_once || log->opening.merge_count > 0 || log->opening.everything_dirty ||
+	     log->everything_held) &&
+	    !PLANTED(PLANT_NOSYNC_ALWAYS))
 		return SYNC_DEFAULT;
 	return table->sync;
 }
 
+/* What this kernel has reported stays out of sync, whatever the device says: it writes that on one leg. */
 static void settle_base(struct core *core, struct log *log)
 {
 	enum sync_option sync = sync_applies(core, log);
@@ -173,6 +350,10 @@ static void settle_base(struct core *core, struct log *log)
 	/* No bit beyond the last valid one is set. */
 	for (uint64_t bit = valid; bit % 8 != 0; bit++)
 		image_clear(&log->base, DISK_BITMAP_OFFSET_BYTES, bit);
+	if (log->unsynced_luid == core->tables[log->opening.table].luid)
+		for (uint64_t r = bitmap_next(&log->unsynced, 0); r != BITMAP_NONE;
+		     r = bitmap_next(&log->unsynced, r + 1))
+			image_clear(&log->base, DISK_BITMAP_OFFSET_BYTES, r);
 	bytes = (valid + 7) / 8;
 	image_settle(&log->base, DISK_BITMAP_OFFSET_BYTES + bytes, bitmap_end - bytes, 0);
 }
@@ -183,7 +364,9 @@ static void settle_kinds(struct core *core, struct log *log)
 	struct replicated *replicated = &log->replicated;
 
 	for (uint64_t r = 0; r < log->region_count; r++) {
-		if (image_test(&log->base, DISK_BITMAP_OFFSET_BYTES, r)) {
+		if (image_test(&log->base, DISK_BITMAP_OFFSET_BYTES, r) ||
+		    (PLANTED(PLANT_REOPEN_MEMORY) && table->resumed_once &&
+		     !bitmap_test(&replicated->out, r))) {
 			(void)bitmap_clear(&replicated->out, r);
 			(void)bitmap_clear(&replicated->lost, r);
 		} else if (!table->resumed_once) {
@@ -194,54 +377,7 @@ static void settle_kinds(struct core *core, struct log *log)
 	}
 }
 
-/* ---- slot and superblock ---- */
-
-/* Can the slots stay where they are?  The superblock is bytes from a disk: nothing of it is taken on trust. */
-static bool same_layout(const struct log *log)
-{
-	const struct disk_superblock *old = &log->opening.old;
-
-	return log->opening.superblock_valid && old->region_count == log->region_count &&
-	       old->slot_offset_bytes == log->layout.slot_offset_bytes &&
-	       old->slot_bytes ==
-		       DISK_SLOT_HEADER_BYTES +
-			       disk_slot_bitmap_bytes(log->region_count, old->granularity) &&
-	       old->slot_offset_bytes + old->slot_count * old->slot_bytes <= log->device_bytes;
-}
-
-static void place_slot(struct log *log)
-{
-	uint8_t fill = log->everything_held ? 0xff : 0;
-
-	if (same_layout(log))
-		disk_layout_of(&log->opening.old, &log->layout);
-	log->own_slot = 0;
-	image_place(&log->slot, log->layout.slot_offset_bytes, log->layout.slot_bytes,
-		    log->block_bytes);
-	image_fill(&log->slot, DISK_SLOT_HEADER_BYTES,
-		   log->layout.slot_bytes - DISK_SLOT_HEADER_BYTES, fill);
-}
-
-static void renew_superblock(struct core *core, struct log *log)
-{
-	const struct opening *opening = &log->opening;
-	struct disk_superblock *superblock = &log->superblock;
-
-	*superblock = (struct disk_superblock){
-		.state = DISK_IN_USE,
-		.region_count = log->region_count,
-		.region_sectors = log->region_sectors,
-		.slot_offset_bytes = log->layout.slot_offset_bytes,
-		.slot_bytes = log->layout.slot_bytes,
-		.slot_count = log->layout.slot_count,
-		.granularity = log->layout.granularity,
-		.generation = opening->superblock_valid ? opening->old.generation + 1 : 1,
-	};
-	memcpy(superblock->id, opening->superblock_valid ? opening->old.id : opening->random_id,
-	       DISK_ID_BYTES);
-	memcpy(superblock->cluster_name, core->config.cluster_name, DISK_CLUSTER_NAME_SIZE);
-	device_put_superblock(log);
-}
+/* ---- the steps ---- */
 
 /* Does the step's work once its turn has come; the images must be clean before the next one. */
 static void enter(struct core *core, struct log *log, enum opening_step step)
@@ -253,10 +389,10 @@ static void enter(struct core *core, struct log *log, enum opening_step step)
 		settle_kinds(core, log);
 		break;
 	case OPENING_WRITE_SLOT:
-		place_slot(log);
+		slot_place_first(log);
 		break;
 	case OPENING_WRITE_SUPERBLOCK:
-		renew_superblock(core, log);
+		superblock_renew(core, log);
 		break;
 	case OPENING_WRITE_SLOT_HEADER:
 		device_put_slot_header(core, log, DISK_SLOT_USED);
@@ -265,6 +401,8 @@ static void enter(struct core *core, struct log *log, enum opening_step step)
 		device_put_header(log, 0);
 		break;
 	case OPENING_NONE:
+	case OPENING_FAILED:
+	case OPENING_WAIT_MEMBERS:
 	case OPENING_READ_HEAD:
 	case OPENING_READ_BASE:
 	case OPENING_READ_SLOT_HEADERS:
@@ -278,6 +416,8 @@ static void enter(struct core *core, struct log *log, enum opening_step step)
 static bool step_done(struct core *core, struct log *log)
 {
 	switch (log->opening.step) {
+	case OPENING_WAIT_MEMBERS:
+		return members_proven(core, log);
 	case OPENING_READ_HEAD:
 	case OPENING_READ_BASE:
 	case OPENING_READ_SLOT_HEADERS:
@@ -297,6 +437,7 @@ static bool step_done(struct core *core, struct log *log)
 		return image_clean(&log->base) &&
 		       (log->own_slot == NO_INDEX || image_clean(&log->slot));
 	case OPENING_NONE:
+	case OPENING_FAILED:
 		return false;
 	}
 	return false;
@@ -304,9 +445,18 @@ static bool step_done(struct core *core, struct log *log)
 
 void opening_pump(struct core *core, struct log *log)
 {
-	if (log->phase != LOG_OPENING)
+	if (log->phase != LOG_OPENING || log->entering != ENTER_NONE)
 		return;
-	while (step_done(core, log)) {
+	if (log->opening.step == OPENING_FAILED) {
+		if (log->io_flying == 0)
+			opening_failed(core, log);
+		return;
+	}
+	while (log->opening.step != OPENING_NONE && step_done(core, log)) {
+		if (log->type == LOG_TYPE_CORE) {
+			open_core_log(core, log, &core->tables[log->opening.table]);
+			return;
+		}
 		if (log->opening.step == OPENING_WRITE_HEADER ||
 		    (PLANTED(PLANT_OPEN_HEADER_LATE) &&
 		     log->opening.step == OPENING_WRITE_SLOT_HEADER)) {

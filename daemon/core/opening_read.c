@@ -11,8 +11,9 @@
  *   nr_regions == 0    | other      | nothing is in sync
  *
  * Another region size in the superblock: nothing is in sync.  LVM's nr_regions of 2^64-1 is a valid number.
- * Slots are merged when their owner is proven stopped: our own, or of another boot of this machine, or of another boot of the same node
- * of the same cluster (H12).  A single node is a cluster of its own: there only the machine counts.
+ * Slots are merged when their owner is proven stopped: our own, or of another boot of this machine, or of another boot of the
+ * same node of the same cluster (H12), or what the group has as proof (proof.c).  A single node is a cluster of its own: there
+ * only the machine counts, and --takeover-delay since our own start.
  */
 #include <assert.h>
 #include <errno.h>
@@ -54,6 +55,7 @@ static void decide(struct log *log)
 		opening->valid_count = 0;
 		opening->origin = "a device without a log";
 	} else if (header.nr_regions != 0) {
+		opening->slots_valid = PLANTED(PLANT_TAKEN_OVER_SLOTS) && in_use && slots_fit(log);
 		opening->origin = in_use                 ? "a log that was taken over" :
 				  superblock_status == 0 ? "a closed log" :
 							   "a log of the kernel";
@@ -79,20 +81,69 @@ static bool is_own_boot(const struct core *core, const struct disk_slot_header *
 	       memcmp(slot->boot_id, core->config.boot_id, 16) == 0;
 }
 
-static bool is_proven_stopped(const struct core *core, const struct log *log,
-			      const struct disk_slot_header *slot)
+/* Its daemon has joined this log, or has nothing of it: it has written there all that it will. */
+static bool owner_is_here(struct core *core, const struct log *log,
+			  const struct disk_slot_header *slot)
 {
-	if (is_own_boot(core, slot))
-		return true; /* what a predecessor left: see opening_begin() */
-	if (memcmp(slot->machine_id, core->config.machine_id, 16) == 0)
+	struct entry *entry = entry_find(core, &log->name);
+	const struct member *member = member_find(entry, slot->node_id);
+	const struct group_node *node = group_node_find(core, slot->node_id);
+
+	if (node == NULL || memcmp(node->machine_id, slot->machine_id, MESSAGE_ID_BYTES) != 0)
+		return false;
+	if (member != NULL && memcmp(member->boot_id, slot->boot_id, MESSAGE_ID_BYTES) == 0)
 		return true;
-	return strcmp(log->opening.old.cluster_name, core->config.cluster_name) == 0 &&
-	       strcmp(core->config.cluster_name, "none") != 0 &&
-	       slot->node_id == core->config.node_id &&
-	       memcmp(slot->boot_id, core->config.boot_id, 16) != 0;
+	member = member_departed(entry, slot->node_id, slot->boot_id);
+	if (member != NULL && member->to_merge)
+		return true; /* it has said that it is gone, or others have proven it */
+	return node != NULL && node->in_view && node->current &&
+	       memcmp(node->boot_id, slot->boot_id, MESSAGE_ID_BYTES) == 0 &&
+	       entry_absent(entry, slot->node_id);
 }
 
-static void take_slot_header(struct core *core, struct log *log, const uint8_t *data)
+static bool waited_for(struct core *core, struct log *log, uint64_t delay_ms)
+{
+	if (core->now_ms >= core->start_ms + delay_ms)
+		return true;
+	log_wake_at(log, core->start_ms + delay_ms);
+	return false;
+}
+
+/* takeover-delay for a node that nobody has seen begins with our own quorum (H9). */
+static bool waited_out(struct core *core, struct log *log, uint32_t node_id)
+{
+	uint64_t delay_ms = core->config.takeover_delay_ms;
+
+	if (proof_out_of_cluster(core, node_id, delay_ms))
+		return true;
+	log_wake_at(log, core->now_ms + delay_ms / 8 + 1);
+	return false;
+}
+
+bool slot_owner_proven(struct core *core, struct log *log, const struct disk_slot_header *slot)
+{
+	const struct core_config *config = &core->config;
+	bool same_cluster = strcmp(log->opening.old.cluster_name, config->cluster_name) == 0 &&
+			    strcmp(config->cluster_name, "none") != 0;
+	const struct group_node *node = group_node_find(core, slot->node_id);
+
+	if (is_own_boot(core, slot) || PLANTED(PLANT_SLOT_UNPROVEN))
+		return true; /* what a predecessor left: see opening_begin() */
+	if (memcmp(slot->machine_id, config->machine_id, 16) == 0)
+		return true;
+	if (!same_cluster)
+		/* Another cluster's: only time can tell, counted from when we could first look. */
+		return config->takeover_delay_ms > 0 &&
+		       waited_for(core, log, config->takeover_delay_ms);
+	if ((slot->node_id == config->node_id && memcmp(slot->boot_id, config->boot_id, 16) != 0) ||
+	    owner_is_here(core, log, slot) || proof_is_stopped(core, slot->node_id, slot->boot_id))
+		return true;
+	if (node != NULL && node->in_view && node->greeted)
+		return memcmp(node->boot_id, slot->boot_id, MESSAGE_ID_BYTES) != 0;
+	return config->takeover_delay_ms > 0 && waited_out(core, log, slot->node_id);
+}
+
+static void take_slot_header(struct log *log, const uint8_t *data)
 {
 	struct opening *opening = &log->opening;
 	struct disk_slot_header slot;
@@ -101,18 +152,15 @@ static void take_slot_header(struct core *core, struct log *log, const uint8_t *
 	if (status == -ENODATA)
 		return;
 	if (status < 0) {
-		opening->everything_dirty = true; /* it may have been in use */
+		/* it may have been in use */
+		opening->everything_dirty = !PLANTED(PLANT_UNREADABLE_EMPTY);
 		return;
 	}
 	if (slot.state != DISK_SLOT_USED || slot.generation != opening->old.generation ||
 	    memcmp(slot.log_id, opening->old.id, DISK_ID_BYTES) != 0)
 		return;
+	opening->owner[opening->merge_count] = slot;
 	opening->merge[opening->merge_count++] = (uint32_t)opening->cursor;
-	if (is_proven_stopped(core, log, &slot))
-		return;
-	opening->unproven++;
-	opening->unproven_slot = (uint32_t)opening->cursor;
-	opening->unproven_node = slot.node_id;
 }
 
 static uint64_t old_slot_offset(const struct opening *opening, uint32_t slot)
@@ -135,7 +183,7 @@ static void merge_piece(struct log *log, uint64_t first_bit, const uint8_t *data
 			continue;
 		for (; region < end; region++) {
 			/* A kernel that goes on from before was told that this one is in sync. */
-			if (log->everything_held &&
+			if ((log->everything_held || log->live != NO_INDEX) &&
 			    image_test(&log->base, DISK_BITMAP_OFFSET_BYTES, region))
 				(void)bitmap_set(&log->replicated.lost, region);
 			image_clear(&log->base, DISK_BITMAP_OFFSET_BYTES, region);
@@ -151,7 +199,7 @@ static bool read_base_more(struct core *core, struct log *log)
 
 	if (left == 0)
 		return true;
-	device_read(core, log, log->opening.cursor, minimum(left, CORE_IO_BYTES_MAX));
+	device_read(core, log, READ_OPENING, log->opening.cursor, minimum(left, CORE_IO_BYTES_MAX));
 	return false;
 }
 
@@ -167,7 +215,7 @@ static bool read_slots_more(struct core *core, struct log *log)
 	}
 	if (opening->merge_at >= opening->merge_count)
 		return true;
-	device_read(core, log,
+	device_read(core, log, READ_OPENING,
 		    old_slot_offset(opening, opening->merge[opening->merge_at]) +
 			    DISK_SLOT_HEADER_BYTES + opening->cursor,
 		    minimum(bytes - opening->cursor, CORE_IO_BYTES_MAX));
@@ -179,13 +227,13 @@ bool opening_read_more(struct core *core, struct log *log)
 	struct opening *opening = &log->opening;
 	bool done;
 
-	if (opening->reading)
+	if (opening->reading || log->reads_flying > 0)
 		return false;
 	switch (opening->step) {
 	case OPENING_READ_HEAD:
 		done = opening->cursor > 0;
 		if (!done)
-			device_read(core, log, 0, HEAD_BYTES);
+			device_read(core, log, READ_OPENING, 0, HEAD_BYTES);
 		break;
 	case OPENING_READ_BASE:
 		done = read_base_more(core, log);
@@ -193,7 +241,8 @@ bool opening_read_more(struct core *core, struct log *log)
 	case OPENING_READ_SLOT_HEADERS:
 		done = !opening->slots_valid || opening->cursor >= opening->old.slot_count;
 		if (!done)
-			device_read(core, log, old_slot_offset(opening, (uint32_t)opening->cursor),
+			device_read(core, log, READ_OPENING,
+				    old_slot_offset(opening, (uint32_t)opening->cursor),
 				    DISK_SLOT_HEADER_BYTES);
 		break;
 	case OPENING_READ_SLOTS:
@@ -210,11 +259,9 @@ void opening_read(struct core *core, struct log *log, const struct input_io *io)
 {
 	struct opening *opening;
 
-	assert(log != NULL && log->io_flying > 0);
 	opening = &log->opening;
-	log->io_flying--;
 	opening->reading = false;
-	if (opening->step == OPENING_NONE)
+	if (opening->step == OPENING_NONE || opening->step == OPENING_FAILED)
 		return;
 	if (io->status < 0) {
 		opening_fail(core, log, io->status, "read");
@@ -231,7 +278,7 @@ void opening_read(struct core *core, struct log *log, const struct input_io *io)
 		opening->cursor += io->length_bytes;
 		break;
 	case OPENING_READ_SLOT_HEADERS:
-		take_slot_header(core, log, io->data);
+		take_slot_header(log, io->data);
 		opening->cursor++;
 		break;
 	case OPENING_READ_SLOTS:

@@ -2,8 +2,8 @@
 /*
  * Finds tables and logs, and lays a log out in the memory that came with its CTR.
  *
- * A log's memory is fixed when it is built: 12 bitmaps, the list of idle holds, and three copies each of base and slot.
- * For 16 million regions that is about 37 MiB.
+ * A log's memory is fixed when it is built: 14 bitmaps and one more for what members hold by messages, the list of idle holds,
+ * what is kept behind a snapshot, and three copies each of base and slot.  For 16 Mi regions that is about 45 MiB.
  */
 #include <assert.h>
 #include <string.h>
@@ -33,7 +33,7 @@ uint32_t table_index(const struct core *core, const struct table *table)
 	return (uint32_t)(table - core->tables);
 }
 
-static bool same_name(const struct log_name *a, const struct log_name *b)
+bool log_name_same(const struct log_name *a, const struct log_name *b)
 {
 	return a->log_type == b->log_type && a->region_sectors == b->region_sectors &&
 	       a->device_sectors == b->device_sectors && a->log_major == b->log_major &&
@@ -43,7 +43,7 @@ static bool same_name(const struct log_name *a, const struct log_name *b)
 struct log *log_find(const struct core *core, const struct log_name *name)
 {
 	for (uint32_t i = 0; i < core->logs_end; i++)
-		if (core->logs[i] != NULL && same_name(&core->logs[i]->name, name))
+		if (core->logs[i] != NULL && log_name_same(&core->logs[i]->name, name))
 			return core->logs[i];
 	return NULL;
 }
@@ -79,7 +79,20 @@ static size_t log_struct_bytes(void)
 	return (sizeof(struct log) + 63) & ~(size_t)63;
 }
 
-#define LOG_BITMAPS 12
+#define LOG_BITMAPS 16
+/* A core log with more regions keeps what members hold with 32 regions a bit. */
+#define HOLD_EXACT_REGIONS_MAX 65536
+#define HOLD_GRANULARITY 5
+
+static uint32_t hold_granularity(uint64_t region_count)
+{
+	return region_count > HOLD_EXACT_REGIONS_MAX ? HOLD_GRANULARITY : 0;
+}
+
+static uint64_t hold_bits(uint64_t region_count)
+{
+	return ((region_count - 1) >> hold_granularity(region_count)) + 1;
+}
 
 size_t log_memory_bytes(const struct core_config *config, const struct constructor *constructor)
 {
@@ -87,6 +100,8 @@ size_t log_memory_bytes(const struct core_config *config, const struct construct
 
 	bytes += LOG_BITMAPS * bitmap_bytes(constructor->region_count);
 	bytes += idle_bytes(config->hot_regions);
+	bytes += CATCH_UP_BYTES;
+	bytes += CORE_NODES_MAX * bitmap_bytes(hold_bits(constructor->region_count));
 	if (constructor->type == LOG_TYPE_DISK) {
 		bytes += image_bytes(base_capacity(constructor->region_count));
 		bytes += image_bytes(slot_capacity(constructor->region_count));
@@ -109,11 +124,24 @@ static void build_bitmaps(struct log *log, uint8_t *memory)
 		&log->gained,
 		&log->gaining,
 		&log->windowed,
+		&log->reclaim,
+		&log->undurable,
+		&log->merging,
+		&log->unsynced,
 	};
 
 	for (uint32_t i = 0; i < LOG_BITMAPS; i++) {
 		bitmap_init(bitmaps[i], log->region_count, memory);
 		memory += bitmap_bytes(log->region_count);
+	}
+}
+
+static void build_holds(struct log *log, uint8_t *memory)
+{
+	log->hold_granularity = hold_granularity(log->region_count);
+	for (uint32_t i = 0; i < CORE_NODES_MAX; i++) {
+		bitmap_init(&log->replicated.holds[i], hold_bits(log->region_count), memory);
+		memory += bitmap_bytes(hold_bits(log->region_count));
 	}
 }
 
@@ -139,6 +167,11 @@ struct log *log_build(struct core *core, uint32_t index, const struct log_name *
 	bytes += LOG_BITMAPS * bitmap_bytes(log->region_count);
 	idle_init(&log->idle, core->config.hot_regions, bytes);
 	bytes += idle_bytes(core->config.hot_regions);
+	log->catch_up.bytes = bytes;
+	log->catch_up.size_bytes = CATCH_UP_BYTES;
+	bytes += CATCH_UP_BYTES;
+	build_holds(log, bytes);
+	bytes += CORE_NODES_MAX * bitmap_bytes(hold_bits(log->region_count));
 	if (log->type == LOG_TYPE_DISK) {
 		image_init(&log->base, IMAGE_SURE_CLEAR, base_capacity(log->region_count), bytes);
 		bytes += image_bytes(base_capacity(log->region_count));

@@ -71,6 +71,7 @@ static void release_begin(struct core *core, struct log *log, struct table *tabl
 	log->release_due_ms = 0;
 	if (PLANTED(PLANT_SLOT_NO_LEG_FLUSH) || PLANTED(PLANT_BASE_NO_LEG_FLUSH)) {
 		log->release = RELEASE_SETTLING;
+		log->release_losses = UINT64_MAX;
 		return;
 	}
 	log->release = RELEASE_FLUSHING;
@@ -79,16 +80,20 @@ static void release_begin(struct core *core, struct log *log, struct table *tabl
 }
 
 /* No region of the slot bit is held, wanted, or waits for a later flush. */
-static bool group_unheld(const struct log *log, uint64_t bit)
+static bool group_unheld(struct core *core, const struct log *log, uint64_t bit)
 {
 	uint64_t first = bit << log->layout.granularity;
 	uint64_t count = UINT64_C(1) << log->layout.granularity;
 
+	if (PLANTED(PLANT_COLLATERAL_CLEARED))
+		return true;
+	if (log->everything_held && log->closing.step == CLOSING_NONE)
+		return false;
 	return !bitmap_any(&log->held, first, count) && !bitmap_any(&log->pending, first, count) &&
-	       !bitmap_any(&log->leaving, first, count);
+	       !bitmap_any(&log->leaving, first, count) && !proxy_holds(core, log, first, count);
 }
 
-static void release_finish(struct log *log)
+static void release_finish(struct core *core, struct log *log)
 {
 	uint64_t region = bitmap_next(&log->releasing, 0);
 
@@ -100,14 +105,17 @@ static void release_finish(struct log *log)
 	while (region != BITMAP_NONE) {
 		uint64_t bit = region >> log->layout.granularity;
 
-		if (group_unheld(log, bit))
+		if (log->own_slot != NO_INDEX && group_unheld(core, log, bit))
 			image_clear(&log->slot, DISK_SLOT_HEADER_BYTES, bit);
 		region = bitmap_next(&log->releasing, region + 1);
 	}
+	if (log->by_proxy)
+		core_hold_released(core, log);
 	bitmap_clear_all(&log->releasing);
 	region = bitmap_next(&log->gaining, 0);
 	while (region != BITMAP_NONE) {
-		if (!bitmap_test(&log->replicated.out, region))
+		if (base_is_ours(log) &&
+		    (!bitmap_test(&log->replicated.out, region) || PLANTED(PLANT_GAIN_KEPT)))
 			image_set(&log->base, DISK_BITMAP_OFFSET_BYTES, region);
 		region = bitmap_next(&log->gaining, region + 1);
 	}
@@ -120,8 +128,10 @@ void release_flushed(struct core *core, struct log *log, int status)
 	struct table *table = live_table(core, log);
 
 	assert(table != NULL && log->release == RELEASE_FLUSHING);
-	if (status < 0 && !PLANTED(PLANT_LEG_FLUSH_ERROR))
+	if (status < 0 && !PLANTED(PLANT_LEG_FLUSH_ERROR)) {
 		health_leg_failed(table);
+		table->flush_failed = true;
+	}
 	log->release_ticket = health_ask(table);
 	log->release = RELEASE_CHECKING;
 }
@@ -130,12 +140,20 @@ void release_pump(struct core *core, struct log *log)
 {
 	struct table *table = live_table(core, log);
 
-	if (table == NULL || log->phase != LOG_OPEN)
+	if (table == NULL || (log->phase != LOG_OPEN && log->release == RELEASE_NONE))
 		return;
 	if (log->closing.step == CLOSING_NONE)
 		idle_timeouts(core, log);
-	if (log->release == RELEASE_NONE && log->closing.step == CLOSING_NONE &&
-	    table->legs == LEGS_OPEN && batch_due(core, log)) {
+	if (log->type == LOG_TYPE_CORE) {
+		if (log_usable(core, log) && log->closing.step == CLOSING_NONE &&
+		    batch_due(core, log)) {
+			log->release_due_ms = 0;
+			core_hold_let_go(core, log);
+		}
+		return;
+	}
+	if (log->release == RELEASE_NONE && log_usable(core, log) &&
+	    log->closing.step == CLOSING_NONE && table->legs == LEGS_OPEN && batch_due(core, log)) {
 		release_begin(core, log, table);
 	}
 	if (log->release == RELEASE_CHECKING && table->health_done >= log->release_ticket) {
@@ -145,10 +163,15 @@ void release_pump(struct core *core, struct log *log)
 			hold_lose_all(core, log, table->health_status);
 		hold_lose_pump(core, log);
 		log->release = RELEASE_SETTLING;
+		log->release_losses = UINT64_MAX;
 	}
-	if (log->release == RELEASE_SETTLING && !log->losing &&
-	    (image_clean(&log->base) || PLANTED(PLANT_SLOT_BEFORE_BASE)))
-		release_finish(log);
+	if (log->release != RELEASE_SETTLING || log->losing || log->takeover.losses_flying > 0 ||
+	    !log_usable(core, log))
+		return;
+	if (log->release_losses == UINT64_MAX)
+		log->release_losses = log->replicated.losses;
+	if (log->replicated.durable >= log->release_losses || PLANTED(PLANT_SLOT_BEFORE_BASE))
+		release_finish(core, log);
 }
 
 static void move_all(struct bitmap *from, struct bitmap *to)
@@ -180,6 +203,7 @@ void release_all(struct core *core, struct log *log, struct table *table)
 		/* The legs cannot be flushed: nobody knows what they kept. */
 		hold_lose_all(core, log, table->health_status);
 		log->release = RELEASE_SETTLING;
+		log->release_losses = UINT64_MAX;
 		return;
 	}
 	log->release = RELEASE_FLUSHING;

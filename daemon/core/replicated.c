@@ -1,141 +1,57 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What all members of a log have in common, and the only code that changes it: the delivery of a message.
+ * The state of a log's regions, which all its followers have in common, and the only code that changes it: the
+ * delivery of a message, or what the directory says of a member.
  *
- * Kinds of a region: in sync; lost (was in sync); never.  Never is not returned to while any follower lives.
- * A message that does not fit the state is a peer's mistake, or late: it is dropped.
+ * Kinds of a region: in sync (not `out`); lost (`out`, was in sync); never (`out` alone).  Never is not returned to while any
+ * follower lives.
+ * A message that does not fit the state is a peer's mistake, or late: it is dropped.  Who has no state yet keeps what comes behind
+ * the point of its snapshot (catch_up.c) and applies it here afterwards.
  */
-#include <assert.h>
 
 #include "core_private.h"
 #include "plant.h"
+#include "words_codec.h"
 
-struct window *window_find(struct log *log, uint32_t claimer, uint32_t number)
-{
-	for (uint32_t i = 0; i < WINDOWS_MAX; i++) {
-		struct window *window = &log->replicated.windows[i];
-
-		if (window->used && window->claimer == claimer && window->number == number)
-			return window;
-	}
-	return NULL;
-}
-
-bool replicated_legs_failed(const struct log *log)
-{
-	for (uint32_t i = 0; i < MEMBERS_MAX; i++)
-		if (log->replicated.members[i].node_id != 0 &&
-		    log->replicated.members[i].legs_failed)
-			return true;
-	return false;
-}
-
-/* The member with this node id, or NULL. */
-static struct member *member_find(struct log *log, uint32_t node_id)
-{
-	for (uint32_t i = 0; i < MEMBERS_MAX; i++)
-		if (log->replicated.members[i].node_id == node_id)
-			return &log->replicated.members[i];
-	return NULL;
-}
-
-/* The table of this node whose JOIN is under way: its luid may have been given to another one meanwhile. */
-static struct table *table_joining(struct core *core, const struct log *log)
-{
-	for (uint32_t i = 0; i < core->tables_end; i++)
-		if (core->tables[i].used && core->tables[i].log == log->index &&
-		    core->tables[i].phase == TABLE_JOINING && core->tables[i].join_sent)
-			return &core->tables[i];
-	return NULL;
-}
-
-static void deliver_join(struct core *core, struct log *log, const struct group_message *message)
-{
-	struct member *member = member_find(log, message->sender);
-	struct table *table;
-
-	if (member == NULL)
-		member = member_find(log, 0);
-	if (member == NULL)
-		return;
-	member->node_id = message->sender;
-	member->resumed++;
-	member->legs_failed = false;
-	log->replicated.resumed++;
-	if (message->luid != log->reporter)
-		bitmap_clear_all(&log->replicated.reported); /* that kernel has forgotten */
-	if (message->sender != core->config.node_id)
-		return;
-	table = table_joining(core, log);
-	assert(table != NULL && log->phase == LOG_CLOSED);
-	opening_begin(core, log, table_index(core, table));
-}
-
-static void deliver_opened(struct core *core, struct log *log, const struct group_message *message)
-{
-	if (message->sender != core->config.node_id)
-		return;
-	assert(log->phase == LOG_OPENING);
-	log->phase = LOG_OPEN;
-	table_live(core, &core->tables[log->opening.table]);
-}
-
-static void deliver_leave(struct core *core, struct log *log, const struct group_message *message)
-{
-	struct member *member = member_find(log, message->sender);
-
-	if (member == NULL || member->resumed == 0)
-		return;
-	member->resumed--;
-	log->replicated.resumed--;
-	if (member->resumed == 0)
-		member->node_id = 0;
-	if (log->replicated.resumed == 0)
-		log->phase = LOG_CLOSED;
-	core->pump_all = true;
-}
-
-static void leave_window(struct log *log, struct window *window, uint32_t i)
-{
-	uint64_t bit = UINT64_C(1) << i;
-
-	window->inside &= ~bit;
-	window->locked &= ~bit;
-	(void)bitmap_clear(&log->windowed, window->regions[i]);
-	(void)bitmap_clear(&log->replicated.claimed, window->regions[i]);
-	if (window->inside == 0) {
-		window->used = false;
-		log->replicated.windows_used--;
-	}
-}
-
-static void spoil(struct log *log, uint64_t region)
-{
-	for (uint32_t w = 0; w < WINDOWS_MAX; w++) {
-		struct window *window = &log->replicated.windows[w];
-
-		for (uint32_t i = 0; window->used && i < window->region_count; i++)
-			if (window->regions[i] == region && ((window->inside >> i) & 1))
-				window->spoiled |= UINT64_C(1) << i;
-	}
-}
+/* ---- losses ---- */
 
 static void lose(struct log *log, uint64_t region, bool reported)
 {
 	if (bitmap_test(&log->replicated.claimed, region))
-		spoil(log, region);
+		windows_spoil(log, region);
 	if (!bitmap_set(&log->replicated.out, region))
 		(void)bitmap_set(&log->replicated.lost, region);
+	(void)bitmap_set(&log->undurable, region);
 	if (reported)
 		(void)bitmap_set(&log->replicated.reported, region);
-	(void)bitmap_clear(&log->gained, region);
-	(void)bitmap_clear(&log->gaining, region);
-	if (log->type == LOG_TYPE_DISK && !log->opening.failed)
+	if (!PLANTED(PLANT_GAIN_KEPT)) {
+		(void)bitmap_clear(&log->gained, region);
+		(void)bitmap_clear(&log->gaining, region);
+	}
+	if (base_is_ours(log))
 		image_clear(&log->base, DISK_BITMAP_OFFSET_BYTES, region);
 }
 
-/* Takes the regions in; true when a kernel's report is new. */
-static bool lose_all(struct log *log, const struct group_message *message)
+void state_lose(struct log *log, uint64_t region)
+{
+	lose(log, region, false);
+}
+
+static void lose_words(void *context, uint64_t first_word, uint64_t count, uint64_t word)
+{
+	struct log *log = context;
+
+	for (uint64_t w = first_word; word != 0 && w < first_word + count; w++)
+		for (uint64_t bits = word; bits != 0; bits &= bits - 1) {
+			uint64_t region = w * 64 + (uint64_t)__builtin_ctzll(bits);
+
+			if (region < log->region_count)
+				lose(log, region, false);
+		}
+}
+
+static void deliver_lost(struct core *core, struct log *log, const struct group_message *message,
+			 uint64_t reporter)
 {
 	bool news = false;
 
@@ -145,214 +61,271 @@ static bool lose_all(struct log *log, const struct group_message *message)
 		news = news || !bitmap_test(&log->replicated.reported, message->regions[i]);
 		lose(log, message->regions[i], message->reported);
 	}
+	if (message->data_bytes > 0)
+		(void)words_decode(message->data, message->data_bytes,
+				   (log->region_count + 63) / 64, lose_words, log);
+	for (uint32_t i = 0; message->reported && i < CORE_NODES_MAX; i++)
+		if ((reporter >> i) & 1)
+			log->replicated.reporter[i] = message->luid;
+	log->replicated.losses++;
 	log->copier.announced = false;
-	return news;
+	if (message->sender == core->config.node_id)
+		loss_delivered(core, log, message, news);
 }
 
-static void deliver_lost(struct core *core, struct log *log, const struct group_message *message)
+static void deliver_durable(struct log *log, const struct group_message *message)
 {
-	struct effect_event event = { .event = EVENT_REGION_LOST, .luid = message->luid };
-	bool news = log->phase == LOG_OPEN && lose_all(log, message);
-	struct table *table;
-
-	if (message->sender != core->config.node_id)
+	if (message->number <= log->replicated.durable || message->number > log->replicated.losses)
 		return;
-	if (!message->reported) {
-		log->losing_flying = false;
+	log->replicated.durable = message->number;
+	if (message->number == log->replicated.losses)
+		bitmap_clear_all(&log->undurable);
+}
+
+static void reporter_forget(struct log *log, uint32_t member)
+{
+	if (log->replicated.reporter[member] == 0)
 		return;
-	}
-	log->reporter = message->luid;
-	event.region = message->regions[0];
-	if (news)
-		emit_event(core, log, &event);
-	table = table_find(core, log->name.uuid, message->luid);
-	if (table == NULL)
-		return;
-	health_leg_failed(table);
-	answer_waiting(core, table, REQUEST_SET_REGION_SYNC, 0, NULL, 0);
+	log->replicated.reporter[member] = 0;
+	for (uint32_t i = 0; i < CORE_NODES_MAX; i++)
+		if (log->replicated.reporter[i] != 0)
+			return;
+	bitmap_clear_all(&log->replicated.reported);
 }
 
-static struct window *window_free(struct log *log)
+/* ---- messages ---- */
+
+/* Bit of the sender among the members; for claims, of all who must answer: the directory knows it now, and may have
+ * changed when a message that was kept is applied. */
+static uint64_t members_of(struct core *core, const struct group_message *message)
 {
-	for (uint32_t i = 0; i < WINDOWS_MAX; i++)
-		if (!log->replicated.windows[i].used)
-			return &log->replicated.windows[i];
-	return NULL;
+	struct entry *entry = entry_find(core, &message->log);
+	const struct member *member = entry == NULL ? NULL : member_find(entry, message->sender);
+
+	if (member == NULL)
+		return 0;
+	if (message->type == MESSAGE_CLAIM)
+		return window_answerers(core, message);
+	return UINT64_C(1) << (member - entry->member);
 }
 
-static bool claimable(const struct log *log, uint64_t region)
+void state_apply(struct core *core, struct log *log, const struct group_message *message,
+		 uint64_t members)
 {
-	return region < log->region_count && bitmap_test(&log->replicated.out, region) &&
-	       !bitmap_test(&log->replicated.reported, region) &&
-	       !bitmap_test(&log->replicated.claimed, region);
-}
-
-/* Answers a claim at once: what this kernel has marked is refused, idle holds are let go, the rest is locked. */
-static void answer_claim(struct core *core, struct log *log, const struct window *window)
-{
-	struct group_message answer = { .type = MESSAGE_CLAIM_ANSWER,
-					.window = window->number,
-					.claimer = window->claimer };
-
-	for (uint32_t i = 0; i < window->region_count; i++) {
-		uint64_t region = window->regions[i];
-
-		if (!((window->inside >> i) & 1))
-			continue;
-		if (hold_refuses(log, region) && !PLANTED(PLANT_COPY_MARKED)) {
-			answer.mask |= UINT64_C(1) << i;
-		} else {
-			if (!bitmap_test(&log->marked, region))
-				hold_let_go(log, region);
-			(void)bitmap_set(&log->windowed, region);
-		}
-	}
-	multicast(core, log, &answer);
-}
-
-static void deliver_claim(struct core *core, struct log *log, const struct group_message *message)
-{
-	struct window *window = window_free(log);
-
-	if (message->region_count == 0 || message->region_count > WINDOW_REGIONS_MAX ||
-	    window == NULL || log->phase != LOG_OPEN || member_find(log, message->sender) == NULL) {
-		copying_claimed(core, log, message, false);
-		return;
-	}
-	*window = (struct window){ .claimer = message->sender,
-				   .number = message->window,
-				   .region_count = message->region_count };
-	for (uint32_t i = 0; i < message->region_count; i++) {
-		window->regions[i] = message->regions[i];
-		if (!claimable(log, message->regions[i]))
-			continue;
-		window->inside |= UINT64_C(1) << i;
-		(void)bitmap_set(&log->replicated.claimed, message->regions[i]);
-	}
-	window->locked = window->inside;
-	window->used = window->inside != 0;
-	copying_claimed(core, log, message, window->used);
-	if (!window->used)
-		return;
-	log->replicated.windows_used++;
-	for (uint32_t i = 0; i < MEMBERS_MAX; i++)
-		if (log->replicated.members[i].node_id != 0)
-			window->unanswered |= UINT64_C(1) << i;
-	answer_claim(core, log, window);
-}
-
-static void leave_masked(struct log *log, struct window *window, uint64_t mask)
-{
-	for (uint32_t i = 0; i < window->region_count; i++)
-		if ((window->inside & mask) >> i & 1)
-			leave_window(log, window, i);
-}
-
-static void deliver_claim_answer(struct core *core, struct log *log,
-				 const struct group_message *message)
-{
-	struct window *window = window_find(log, message->claimer, message->window);
-	struct member *member = member_find(log, message->sender);
-
-	if (window == NULL || member == NULL || window->granted)
-		return;
-	window->unanswered &= ~(UINT64_C(1) << (member - log->replicated.members));
-	window->refused |= message->mask;
-	if (window->unanswered != 0)
-		return;
-	window->granted = true;
-	if (message->claimer == core->config.node_id)
-		copying_granted(core, log, window);
-	leave_masked(log, window, window->refused);
-}
-
-static void deliver_synced(struct log *log, const struct group_message *message)
-{
-	struct window *window = window_find(log, message->sender, message->window);
-
-	if (window == NULL || !window->granted)
-		return;
-	for (uint32_t i = 0; i < window->region_count; i++) {
-		uint64_t region = window->regions[i];
-
-		if (!((window->locked & message->mask & ~window->spoiled) >> i & 1))
-			continue;
-		(void)bitmap_clear(&log->replicated.out, region);
-		(void)bitmap_clear(&log->replicated.lost, region);
-		if (log->type == LOG_TYPE_DISK)
-			(void)bitmap_set(&log->gained, region);
-	}
-	leave_masked(log, window, message->mask);
-}
-
-static void deliver_return(struct log *log, const struct group_message *message)
-{
-	struct window *window = window_find(log, message->sender, message->window);
-
-	if (window != NULL)
-		leave_masked(log, window, message->mask);
-}
-
-static void deliver_void(struct log *log, const struct group_message *message)
-{
-	struct window *window = window_find(log, message->sender, message->window);
-
-	if (window == NULL)
-		return;
-	for (uint32_t i = 0; i < window->region_count; i++)
-		if ((window->locked & message->mask) >> i & 1)
-			(void)bitmap_clear(&log->windowed, window->regions[i]);
-	window->locked &= ~message->mask;
-}
-
-static void deliver_health(struct core *core, struct log *log, const struct group_message *message)
-{
-	struct member *member = member_find(log, message->sender);
-	struct table *table = table_find(core, log->name.uuid, message->luid);
-
-	if (message->sender == core->config.node_id && table != NULL)
-		table->health_told = false;
-	if (member != NULL)
-		member->legs_failed = message->legs_failed;
-}
-
-void replicated_deliver(struct core *core, const struct group_message *message)
-{
-	struct log *log = log_find(core, &message->log);
-
-	if (log == NULL || message->region_count > WINDOW_REGIONS_MAX)
-		return;
 	switch (message->type) {
-	case MESSAGE_JOIN:
-		deliver_join(core, log, message);
-		break;
-	case MESSAGE_OPENED:
-		deliver_opened(core, log, message);
-		break;
-	case MESSAGE_LEAVE:
-		deliver_leave(core, log, message);
-		closing_left(core, log, message);
-		break;
 	case MESSAGE_LOST:
-		deliver_lost(core, log, message);
+		deliver_lost(core, log, message, members);
+		break;
+	case MESSAGE_DURABLE:
+		deliver_durable(log, message);
 		break;
 	case MESSAGE_CLAIM:
-		deliver_claim(core, log, message);
+		window_claimed(core, log, message, members);
 		break;
 	case MESSAGE_CLAIM_ANSWER:
-		deliver_claim_answer(core, log, message);
+		window_answered(core, log, message, members);
 		break;
 	case MESSAGE_SYNCED:
-		deliver_synced(log, message);
+		window_synced(log, message);
 		break;
 	case MESSAGE_RETURN:
-		deliver_return(log, message);
+		window_returned(log, message);
 		break;
 	case MESSAGE_VOID:
-		deliver_void(log, message);
+		window_voided(log, message);
 		break;
-	case MESSAGE_HEALTH:
-		deliver_health(core, log, message);
+	case MESSAGE_HOLD:
+		core_hold_deliver(log, message, members);
+		break;
+	case MESSAGE_RELEASE:
+		core_hold_release(log, message, members);
+		break;
+	default:
 		break;
 	}
+}
+
+void state_deliver(struct core *core, const struct group_message *message)
+{
+	struct log *log = log_find(core, &message->log);
+	uint64_t members = members_of(core, message);
+
+	if (log == NULL || members == 0) {
+		if (log != NULL && message->type == MESSAGE_CLAIM)
+			copying_claimed(core, log, message, false);
+		return;
+	}
+	if (message->type == MESSAGE_CONFIRM) {
+		core_hold_confirmed(core, log, message, members);
+		return;
+	}
+	if (log->has_state)
+		state_apply(core, log, message, members);
+	else if (log->importing)
+		catch_up_keep(&log->catch_up, message, members);
+	if (message->type == MESSAGE_CLAIM)
+		window_answer(core, log, message, members);
+	if (message->type != MESSAGE_HOLD)
+		return;
+	core_hold_confirm(core, log, message);
+	if (log->type == LOG_TYPE_DISK && log->has_state)
+		proxy_asked(core, log, message, members);
+}
+
+/* ---- what the directory says of a member ---- */
+
+void state_member_apply(struct core *core, struct log *log, enum member_news news, uint32_t member,
+			uint32_t node_id)
+{
+	switch (news) {
+	case MEMBER_DEPARTED:
+		windows_of_departed(core, log, member, node_id);
+		break;
+	case MEMBER_STOPPED:
+		core_hold_lose(log, member);
+		break;
+	case MEMBER_LEFT:
+		windows_of_claimer(log, node_id);
+		windows_need_not(core, log, member);
+		core_hold_forget(log, member);
+		break;
+	case MEMBER_COPIES_NOT:
+		windows_of_claimer(log, node_id);
+		break;
+	case MEMBER_GONE:
+		windows_need_not(core, log, member);
+		core_hold_forget(log, member);
+		reporter_forget(log, member);
+		break;
+	case MEMBER_NEW_LUID:
+		reporter_forget(log, member);
+		break;
+	case MEMBER_UNKNOWN:
+		if (log->type == LOG_TYPE_CORE)
+			bitmap_set_all(&log->replicated.holds[member]);
+		break;
+	case MEMBER_MOVED:
+		/* node_id: its next place */
+		log->replicated.reporter[node_id] = log->replicated.reporter[member];
+		log->replicated.reporter[member] = 0;
+		break;
+	}
+}
+
+static void member_news_of(struct core *core, struct entry *entry, enum member_news news,
+			   uint32_t member, uint32_t node_id)
+{
+	struct log *log = log_find(core, &entry->name);
+
+	if (log == NULL)
+		return;
+	/* Who opens makes the state, out of what it knew before. */
+	if (log->has_state || (log->phase == LOG_OPENING && log->entering == ENTER_NONE))
+		state_member_apply(core, log, news, member, node_id);
+	else if (log->importing)
+		catch_up_keep_news(&log->catch_up, news, member, node_id);
+}
+
+static void member_news(struct core *core, struct entry *entry, enum member_news news,
+			uint32_t member)
+{
+	member_news_of(core, entry, news, member, entry->member[member].node_id);
+}
+
+void state_member_moved(struct core *core, struct entry *entry, uint32_t from, uint32_t to)
+{
+	member_news_of(core, entry, MEMBER_MOVED, from, to);
+}
+
+void state_departed(struct core *core, struct entry *entry, uint32_t member)
+{
+	struct log *log = log_find(core, &entry->name);
+
+	member_news(core, entry, MEMBER_DEPARTED, member);
+	/* Ourselves: the group was lost, and with it the right to say what holds. */
+	if (log != NULL && entry->member[member].node_id == core->config.node_id)
+		membership_lost(core, log);
+}
+
+void state_member_unknown(struct core *core, struct entry *entry, uint32_t member)
+{
+	member_news(core, entry, MEMBER_UNKNOWN, member);
+}
+
+void state_member_stopped(struct core *core, struct entry *entry, uint32_t member)
+{
+	member_news(core, entry, MEMBER_STOPPED, member);
+}
+
+void state_copies_not(struct core *core, struct entry *entry, uint32_t member)
+{
+	member_news(core, entry, MEMBER_COPIES_NOT, member);
+}
+
+void state_member_gone(struct core *core, struct entry *entry, uint32_t member)
+{
+	member_news(core, entry, MEMBER_GONE, member);
+}
+
+void state_joined(struct core *core, struct entry *entry, struct member *member,
+		  const struct group_message *message)
+{
+	uint32_t index = (uint32_t)(member - entry->member);
+
+	member_news(core, entry, MEMBER_COPIES_NOT, index);
+	if (message->fresh || member->luid != message->luid)
+		member_news(core, entry, MEMBER_NEW_LUID, index);
+	member->luid = message->luid;
+	if (message->everything)
+		member_news(core, entry, MEMBER_UNKNOWN, index);
+	if (member->node_id == core->config.node_id)
+		membership_joined(core, message);
+}
+
+void state_left(struct core *core, struct entry *entry, struct member *member,
+		const struct group_message *message)
+{
+	struct log *log = log_find(core, &entry->name);
+
+	member_news(core, entry, MEMBER_LEFT, (uint32_t)(member - entry->member));
+	if (log != NULL && member->node_id == core->config.node_id)
+		closing_left(core, log, message);
+}
+
+void state_opened(struct core *core, struct entry *entry, const struct group_message *message)
+{
+	struct log *log = log_find(core, &entry->name);
+
+	if (log == NULL || member_find(entry, core->config.node_id) == NULL)
+		return;
+	if (message->sender == core->config.node_id) {
+		log->has_state = true;
+		log->importing = false;
+		opening_delivered(core, log);
+	} else {
+		membership_lost(core, log);
+	}
+}
+
+/* It is opened once more: nobody has a state until then. */
+void state_opening_failed(struct core *core, struct entry *entry, uint32_t founder)
+{
+	struct log *log = log_find(core, &entry->name);
+
+	for (uint32_t i = 0; i < CORE_NODES_MAX; i++)
+		if (founder == 0)
+			entry->member[i].has_state = false;
+	if (log != NULL && (founder == 0 || founder == core->config.node_id))
+		membership_lost(core, log);
+}
+
+bool replicated_legs_failed(const struct core *core, const struct log *log)
+{
+	const struct entry *entry = entry_look(core, &log->name);
+
+	for (uint32_t i = 0; entry != NULL && i < CORE_NODES_MAX; i++)
+		if (entry->member[i].node_id != 0 && !entry->member[i].departed &&
+		    entry->member[i].legs_failed)
+			return true;
+	return false;
 }

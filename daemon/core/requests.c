@@ -35,7 +35,14 @@ static void answer(struct core *core, struct table *table, enum request_type typ
 	answer_waiting(core, table, type, error, NULL, 0);
 }
 
-static void status_info(struct core *core, struct table *table, const struct log *log)
+/* Nobody can write to it that holds for this node. */
+static bool device_dead(struct core *core, struct log *log)
+{
+	return log->opening.failed ||
+	       ((log->device_failed || log->by_proxy) && proxy_hopeless(core, log));
+}
+
+static void status_info(struct core *core, struct table *table, struct log *log)
 {
 	char text[64];
 
@@ -43,8 +50,7 @@ static void status_info(struct core *core, struct table *table, const struct log
 		(void)snprintf(text, sizeof(text), "1 clustered-core");
 	else
 		(void)snprintf(text, sizeof(text), "3 clustered-disk %u:%u %c", log->name.log_major,
-			       log->name.log_minor,
-			       log->device_failed || log->opening.failed ? 'D' : 'A');
+			       log->name.log_minor, device_dead(core, log) ? 'D' : 'A');
 	answer_waiting(core, table, REQUEST_STATUS_INFO, 0, text, (uint32_t)strlen(text) + 1);
 }
 
@@ -102,8 +108,7 @@ static void flush(struct core *core, struct table *table, struct log *log,
 	if (!is_live(core, table, log))
 		answer(core, table, REQUEST_FLUSH,
 		       table->unheld_marks || table->conflict ? -EIO : 0);
-	else if (PLANTED(PLANT_FLUSH_EARLY) ||
-		 (log->pending.count == 0 && !PLANTED(PLANT_FLUSH_WAITS_CLEAR)))
+	else if (PLANTED(PLANT_FLUSH_EARLY))
 		answer(core, table, REQUEST_FLUSH, 0);
 	else
 		log->write_retry_ms = 0; /* a device that failed is tried again */
@@ -116,9 +121,12 @@ static void in_sync(struct core *core, struct table *table, struct log *log,
 
 	table->io_seen = true;
 	/* An error would count as "not in sync": a number that is wrong is told 1 (G25). */
-	if (region >= log->region_count || table->conflict ||
-	    !bitmap_test(&log->replicated.out, region) ||
+	if (PLANTED(PLANT_LOST_TOLD_OUT) && region < log->region_count &&
 	    bitmap_test(&log->replicated.lost, region))
+		answer_waiting_flag(core, table, REQUEST_IN_SYNC, 0);
+	else if (region >= log->region_count || table->conflict ||
+		 !bitmap_test(&log->replicated.out, region) ||
+		 bitmap_test(&log->replicated.lost, region))
 		answer_waiting_flag(core, table, REQUEST_IN_SYNC, 1);
 	else
 		touch_ask(core, table, request);
@@ -142,19 +150,52 @@ static void is_clean(struct core *core, struct table *table, struct log *log,
 static void set_region_sync(struct core *core, struct table *table, struct log *log,
 			    const struct request *request)
 {
-	struct group_message message = {
-		.type = MESSAGE_LOST,
-		.luid = table->luid,
-		.reported = true,
-		.region_count = 1,
-		.regions = { request->regions[0] },
-	};
-
-	if (request->in_sync != 0 || table->conflict || log->phase != LOG_OPEN ||
-	    !regions_valid(log, request)) {
+	if (request->in_sync != 0 || table->conflict || PLANTED(PLANT_REPORT_FORGOTTEN) ||
+	    !is_live(core, table, log) || !regions_valid(log, request))
 		answer(core, table, REQUEST_SET_REGION_SYNC, 0);
+	else
+		(void)bitmap_set(&log->unsynced, request->regions[0]);
+}
+
+/* What this table has reported stays so, also in a state that does not know of it: of another side, or opened anew. */
+static void report_again(struct core *core, struct log *log)
+{
+	const struct table *table = &core->tables[log->live];
+	struct group_message message = { .type = MESSAGE_LOST,
+					 .reported = true,
+					 .luid = table->luid };
+	uint64_t region = bitmap_next(&log->unsynced, 0);
+
+	if (log->unsynced_told || !log_usable(core, log))
 		return;
+	log->unsynced_told = true;
+	for (; region != BITMAP_NONE; region = bitmap_next(&log->unsynced, region + 1)) {
+		message.regions[message.region_count++] = region;
+		if (message.region_count < WINDOW_REGIONS_MAX)
+			continue;
+		multicast(core, log, &message);
+		message.region_count = 0;
 	}
+	if (message.region_count > 0)
+		multicast(core, log, &message);
+}
+
+/* Waits for the group, and goes out again when the state that it was told to did not count. */
+void report_pump(struct core *core, struct log *log)
+{
+	struct table *table = log->live == NO_INDEX ? NULL : &core->tables[log->live];
+	struct group_message message = { .type = MESSAGE_LOST,
+					 .reported = true,
+					 .region_count = 1 };
+
+	if (table != NULL)
+		report_again(core, log);
+	if (table == NULL || !table->waiting[REQUEST_SET_REGION_SYNC].active || log->report_sent ||
+	    !log_usable(core, log))
+		return;
+	log->report_sent = true;
+	message.luid = table->luid;
+	message.regions[0] = table->waiting[REQUEST_SET_REGION_SYNC].region;
 	multicast(core, log, &message);
 }
 
@@ -228,7 +269,7 @@ void request_answer(struct core *core, struct table *table, const struct request
 		status_table(core, table, log);
 		break;
 	case REQUEST_IS_REMOTE_RECOVERING:
-		none[1] = (int64_t)log->region_count;
+		none[1] = (int64_t)log->region_count - PLANTED(PLANT_HINT_SHORT);
 		answer_waiting(core, table, request->type, 0, none, sizeof(none));
 		break;
 	case REQUEST_CTR:

@@ -14,22 +14,30 @@
 #include "core_private.h"
 #include "plant.h"
 
-static void refusal_remember(struct core *core, struct log *log, uint64_t region)
+void refusal_remember(struct core *core, struct log *log, uint64_t region)
 {
 	struct copier *copier = &log->copier;
 
 	copier->refusals[copier->next_refusal] =
 		(struct refusal){ .region = region, .until_ms = core->now_ms + REFUSAL_MS };
 	copier->next_refusal = (copier->next_refusal + 1) % REFUSALS_MAX;
+	copier->refusals_until_ms = core->now_ms + REFUSAL_MS;
 }
 
-static bool refusal_remembered(struct core *core, const struct log *log, uint64_t region)
+bool refused_lately(const struct core *core, const struct log *log, uint64_t region)
 {
+	if (core->now_ms >= log->copier.refusals_until_ms)
+		return false;
 	for (uint32_t i = 0; i < REFUSALS_MAX; i++)
 		if (log->copier.refusals[i].region == region &&
 		    log->copier.refusals[i].until_ms > core->now_ms)
 			return true;
-	return core->now_ms < log->copier.fallback_until_ms;
+	return false;
+}
+
+static bool refusal_remembered(const struct core *core, const struct log *log, uint64_t region)
+{
+	return core->now_ms < log->copier.fallback_until_ms || refused_lately(core, log, region);
 }
 
 static void answer_fallback(struct core *core, struct log *log, struct table *table)
@@ -55,7 +63,7 @@ static void fall_back(struct core *core, struct log *log, struct table *table)
 /* Copying is not possible now, and will not be within the time that an IN_SYNC may wait. */
 static bool hopeless(struct core *core, struct log *log, const struct table *table, uint64_t region)
 {
-	if (table->phase == TABLE_LIVE && log->phase == LOG_OPEN && table->legs == LEGS_OPENING)
+	if (table->phase == TABLE_LIVE && log_usable(core, log) && table->legs == LEGS_OPENING)
 		return false;
 	return !copying_allowed(core, log) || bitmap_test(&log->replicated.reported, region) ||
 	       bitmap_test(&log->marked, region);
@@ -113,6 +121,8 @@ void touch_pump(struct core *core, struct log *log)
 			answer_fallback(core, log, table);
 		return;
 	}
+	if (PLANTED(PLANT_TOUCH_UNLIMITED))
+		return;
 	limit = waiting->since_ms + CLAIM_LIMIT_MS +
 		(bitmap_test(&log->replicated.claimed, waiting->region) ? COPY_LIMIT_MS : 0);
 	if (core->now_ms >= limit || hopeless(core, log, table, waiting->region)) {

@@ -14,7 +14,8 @@
  *   RESUME and all about I/O   wait; a status is provoked, which leads to CTR and RESUME; then the RESUME is
  *                              answered, and the others are told to come again (EAGAIN)
  *   FLUSH, MARK                -EIO, where another luid of this uuid is live
- *   PRESUSPEND, POSTSUSPEND, DTR  -ESRCH, which the kernel ignores
+ *   DTR                        0: it is gone, or the first answer came too late
+ *   PRESUSPEND, POSTSUSPEND    -ESRCH, which the kernel ignores
  *
  * Where no table is live no I/O waits, and -ESRCH does no harm.
  * Obeys userspace_do_request() of drivers/md/dm-log-userspace-base.c, fill_pkg() of -transfer.c.
@@ -125,6 +126,7 @@ void unknown_ask(struct core *core, const struct request *request)
 	case REQUEST_IS_REMOTE_RECOVERING:
 		answer(core, &entry, 0, none, sizeof(none));
 		return;
+	case REQUEST_DTR:
 	case REQUEST_CLEAR: /* everything counts as held, and stays so */
 		answer(core, &entry, 0, NULL, 0);
 		return;
@@ -140,7 +142,6 @@ void unknown_ask(struct core *core, const struct request *request)
 			unknown_provoke(core, request->uuid, request->luid);
 		return;
 	case REQUEST_CTR:
-	case REQUEST_DTR:
 	case REQUEST_PRESUSPEND:
 	case REQUEST_POSTSUSPEND:
 	case REQUEST_GET_REGION_SIZE:

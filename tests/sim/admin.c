@@ -21,10 +21,21 @@ static const uint8_t plan_remove[] = { DM_SUSPEND, DM_REMOVE, DM_END };
 static const uint8_t plan_clear[] = { DM_LOAD, DM_WAIT, DM_CLEAR, DM_END };
 static const uint8_t plan_resume[] = { DM_RESUME, DM_END };
 
+/* Logs of a core have the lowest numbers that are free. */
+#define LOGS_LOOKED_AT 16
+
 static bool disk_open(const struct node *node, const struct disk *disk)
 {
-	for (uint32_t i = 0; i < CORE_LOGS_MAX; i++)
-		if (node->daemon.logs[i].disk == disk)
+	for (uint32_t i = 0; i < LOGS_LOOKED_AT; i++)
+		if (node->daemon.alive && node->daemon.logs[i].disk == disk)
+			return true;
+	return false;
+}
+
+bool admin_disk_open(const struct sim *sim, const struct disk *disk)
+{
+	for (uint32_t i = 0; i < sim->node_count; i++)
+		if (disk_open(&sim->nodes[i], disk))
 			return true;
 	return false;
 }
@@ -62,7 +73,7 @@ static bool needs_reload(const struct dmdev *dev)
 	return false;
 }
 
-static bool needs_new_leg(const struct mirror *mirror)
+bool admin_needs_new_leg(const struct mirror *mirror)
 {
 	for (uint32_t i = 0; i < mirror->leg_count; i++)
 		if (mirror->legs[i].suspect || mirror->legs[i].dead)
@@ -82,6 +93,7 @@ static void replace_leg(struct sim *sim, struct mirror *mirror, uint32_t at)
 		memset(mirror->flushed_floor, 0, mirror->cells_max * sizeof(uint32_t));
 	}
 	leg.dead = leg.reads_fail = leg.writes_fail = leg.flush_fails_once = leg.suspect = false;
+	leg.flush_errors = 0;
 	memmove(&mirror->legs[at], &mirror->legs[at + 1], (last - at) * sizeof(mirror->legs[0]));
 	mirror->legs[last] = leg;
 	leg_scramble(sim, mirror, last, 0);
@@ -95,7 +107,7 @@ static void replace_legs(struct sim *sim, struct mirror *mirror)
 	mirror->swallowed = false;
 }
 
-static void next_as_now(struct dmdev *dev)
+void admin_next_as_now(struct dmdev *dev)
 {
 	const struct mirror *mirror = dev->mirror;
 
@@ -119,11 +131,10 @@ static bool log_knows_geometry(const struct mirror *mirror)
 	       superblock.region_sectors == mirror->geometry.region_sectors;
 }
 
-static void next_geometry(struct sim *sim, struct dmdev *dev)
+void admin_next_geometry(struct sim *sim, const struct mirror *mirror, struct geometry *geometry)
 {
-	const struct mirror *mirror = dev->mirror;
-	uint32_t region_sectors = dev->next_geometry.region_sectors;
-	uint32_t cells = dev->next_geometry.cell_count;
+	uint32_t region_sectors = geometry->region_sectors;
+	uint32_t cells = geometry->cell_count;
 
 	if (mirror->truth == TRUTH_DISK && !log_knows_geometry(mirror))
 		return;
@@ -132,7 +143,7 @@ static void next_geometry(struct sim *sim, struct dmdev *dev)
 	case 0:
 		/* A last region that was shorter cannot grow: nobody would know (LVM deals in
 		 * whole extents). */
-		if (cells % dev->next_geometry.region_cells == 0)
+		if (cells % geometry->region_cells == 0)
 			cells = rng_between(&sim->rng, cells, mirror->cells_max);
 		break;
 	case 1:
@@ -142,7 +153,7 @@ static void next_geometry(struct sim *sim, struct dmdev *dev)
 		region_sectors = (uint32_t)CELL_SECTORS << rng_below(&sim->rng, 4);
 		break;
 	}
-	geometry_set(&dev->next_geometry, (uint64_t)cells * CELL_SECTORS, region_sectors);
+	geometry_set(geometry, (uint64_t)cells * CELL_SECTORS, region_sectors);
 }
 
 /* The log device is as LVM leaves a new one. */
@@ -157,6 +168,32 @@ static void fresh_log(struct sim *sim, struct mirror *mirror, bool equal)
 	clean_renew(sim, mirror);
 }
 
+/* A core log leaves no trace on the device: a sane cluster does not activate it while a node that has it is out of
+ * sight and not fenced. */
+static bool somebody_out_of_sight(const struct sim *sim, const struct dmdev *dev)
+{
+	for (uint32_t i = 0; i < sim->node_count; i++) {
+		const struct node *node = &sim->nodes[i];
+
+		if (node != dev->node && node->devs[dev->mirror->index].active != NULL &&
+		    (dev->node->ring == NULL || dev->node->ring->broken ||
+		     node->ring != dev->node->ring))
+			return true;
+	}
+	return false;
+}
+
+/* As it is on other nodes. */
+static void create_as_now(struct sim *sim, struct dmdev *dev)
+{
+	if (admin_needs_new_leg(dev->mirror) ||
+	    (dev->mirror->truth == TRUTH_CORE && somebody_out_of_sight(sim, dev)))
+		return;
+	admin_next_as_now(dev);
+	dev->next_integrated = rng_one_in(&sim->rng, 2);
+	dm_begin(sim, dev, plan_create);
+}
+
 static void create(struct sim *sim, struct dmdev *dev)
 {
 	struct mirror *mirror = dev->mirror;
@@ -165,15 +202,22 @@ static void create(struct sim *sim, struct dmdev *dev)
 
 	if (disk_open(dev->node, mirror->disk))
 		return; /* DTR has not been answered, or the daemon died under it */
-	next_as_now(dev);
-	if (running && mirror->truth == TRUTH_DISK && !needs_new_leg(mirror) &&
+	if (mirror->change.phase != CHANGE_NONE || mirror->creator != NULL)
+		return;
+	if (!mirror_unused(sim, mirror)) {
+		create_as_now(sim, dev);
+		return;
+	}
+	mirror->creator = dev;
+	admin_next_as_now(dev);
+	if (running && mirror->truth == TRUTH_DISK && !admin_needs_new_leg(mirror) &&
 	    log_knows_geometry(mirror) && rng_one_in(&sim->rng, 4))
 		kernel_log_episode(sim, mirror);
 	if (running && rng_one_in(&sim->rng, 4))
-		next_geometry(sim, dev);
+		admin_next_geometry(sim, mirror, &dev->next_geometry);
 	if (sim->profile.log_types_change && rng_one_in(&sim->rng, 3))
 		dev->next_type = rng_one_in(&sim->rng, 2) ? LOG_TYPE_CORE : LOG_TYPE_DISK;
-	if (needs_new_leg(mirror)) {
+	if (admin_needs_new_leg(mirror)) {
 		replace_legs(sim, mirror);
 		fresh_log(sim, mirror, false);
 	} else if (rng_one_in(&sim->rng, 8) ||
@@ -196,18 +240,18 @@ static void reload(struct sim *sim, struct dmdev *dev)
 	struct mirror *mirror = dev->mirror;
 	struct disk *other = mirror->disks[mirror->disk == mirror->disks[0] ? 1 : 0];
 
-	next_as_now(dev);
-	if (sim->phase == PHASE_RUN) {
+	admin_next_as_now(dev);
+	if (sim->phase == PHASE_RUN && sim->node_count == 1) {
 		if (rng_one_in(&sim->rng, 2))
-			next_geometry(sim, dev);
+			admin_next_geometry(sim, mirror, &dev->next_geometry);
 		if (sim->profile.log_types_change && rng_one_in(&sim->rng, 4))
 			dev->next_type = rng_one_in(&sim->rng, 2) ? LOG_TYPE_CORE : LOG_TYPE_DISK;
 		if (rng_one_in(&sim->rng, 16))
 			dev->next_sync = SYNC_FORCE;
 	}
 	if (dev->next_type == LOG_TYPE_DISK &&
-	    (mirror->truth == TRUTH_CORE ||
-	     (sim->phase == PHASE_RUN && rng_one_in(&sim->rng, 6)))) {
+	    (mirror->truth == TRUTH_CORE || /* as it is not with more than one node */
+	     (sim->phase == PHASE_RUN && sim->node_count == 1 && rng_one_in(&sim->rng, 6)))) {
 		if (disk_open(dev->node, other))
 			return;
 		dev->next_disk = other;
@@ -229,6 +273,14 @@ void admin_fill_table(struct sim *sim, struct dmdev *dev, struct table *table)
 	table->handle_errors = true;
 }
 
+static bool table_as_now(const struct mirror *mirror, const struct table *table)
+{
+	return table->geometry.device_sectors == mirror->geometry.device_sectors &&
+	       table->geometry.region_sectors == mirror->geometry.region_sectors &&
+	       table->disk == mirror->disk &&
+	       mirror->truth == (table->log_type == LOG_TYPE_DISK ? TRUTH_DISK : TRUTH_CORE);
+}
+
 void admin_table_swapped(struct sim *sim, struct dmdev *dev)
 {
 	struct mirror *mirror = dev->mirror;
@@ -237,12 +289,14 @@ void admin_table_swapped(struct sim *sim, struct dmdev *dev)
 				table->geometry.cell_count :
 				mirror->geometry.cell_count;
 
+	dev->unknown_past = false;
+	if (table_as_now(mirror, table))
+		return;
 	/* What lies beyond belonged, or will belong, to somebody else. */
 	for (uint32_t leg = 0; leg < mirror->leg_count; leg++)
 		leg_scramble(sim, mirror, leg, from);
 	for (uint32_t cell = from; cell < mirror->cells_max; cell++)
 		mirror->done_floor[cell] = mirror->flushed_floor[cell] = 0;
-	dev->unknown_past = false;
 	mirror->geometry = table->geometry;
 	mirror->truth = table->log_type == LOG_TYPE_DISK ? TRUTH_DISK : TRUTH_CORE;
 	mirror->disk = table->disk;
@@ -272,9 +326,11 @@ bool admin_all_may_be_copied(const struct dmdev *dev)
 /* Faults are over: whatever is needed for all regions to get in sync. */
 static void settle(struct sim *sim, struct dmdev *dev)
 {
+	if (sim->profile.weight_operator > 0 && rng_one_in(&sim->rng, 8))
+		fault_control(sim, dev->node);
 	if (dev->suspended || dev->inactive != NULL)
 		dm_begin(sim, dev, plan_resume);
-	else if (needs_new_leg(dev->mirror))
+	else if (admin_needs_new_leg(dev->mirror))
 		dm_begin(sim, dev, plan_remove);
 	else if (needs_reload(dev))
 		reload(sim, dev);
@@ -286,15 +342,17 @@ static void change(struct sim *sim, struct dmdev *dev)
 		dm_begin(sim, dev, plan_resume);
 		return;
 	}
-	if (needs_reload(dev) || needs_new_leg(dev->mirror)) {
+	if (needs_reload(dev) || admin_needs_new_leg(dev->mirror)) {
 		if (rng_one_in(&sim->rng, 2)) /* not noticed yet */
 			return;
-		if (needs_new_leg(dev->mirror))
+		if (admin_needs_new_leg(dev->mirror))
 			dm_begin(sim, dev, plan_remove);
 		else
 			reload(sim, dev);
 		return;
 	}
+	if (sim->profile.together && rng_one_in(&sim->rng, 4) && change_begin(sim, dev))
+		return;
 	switch (rng_below(&sim->rng, 8)) {
 	case 0:
 	case 1:
@@ -312,7 +370,7 @@ static void change(struct sim *sim, struct dmdev *dev)
 		dm_begin(sim, dev, plan_remove);
 		break;
 	default:
-		next_as_now(dev);
+		admin_next_as_now(dev);
 		dm_begin(sim, dev, plan_clear);
 		break;
 	}
@@ -320,14 +378,22 @@ static void change(struct sim *sim, struct dmdev *dev)
 
 void admin_next(struct sim *sim, struct dmdev *dev)
 {
-	uint32_t delay_ms = sim->phase == PHASE_RUN ? sim->profile.admin_ms : 1000;
+	struct mirror *mirror = dev->mirror;
+	bool changes = mirror->change.phase != CHANGE_NONE;
+	uint32_t delay_ms = changes                 ? 100 :
+			    dev->active == NULL     ? 500 :
+			    sim->phase == PHASE_RUN ? sim->profile.admin_ms :
+						      1000;
 
-	schedule_in(sim,
-		    dev->active == NULL ? 1 + rng_below(&sim->rng, 100) :
-					  1 + rng_below(&sim->rng, delay_ms),
-		    ITEM_ADMIN, dev->node, dev);
+	schedule_in(sim, 1 + rng_below(&sim->rng, delay_ms), ITEM_ADMIN, dev->node, dev);
 	if (!dm_idle(dev))
 		return;
+	if (mirror->creator == dev)
+		mirror->creator = NULL;
+	if (changes && (mirror->change.nodes >> dev->node->index & 1) != 0) {
+		change_next(sim, dev);
+		return;
+	}
 	if (sim->phase == PHASE_CLOSE) {
 		if (dev->active != NULL)
 			dm_begin(sim, dev, plan_remove);

@@ -10,6 +10,10 @@
 
 #include "sim.h"
 
+/* It looks again after so long: with all I/O out that it may have; without a device. */
+#define WAIT_MS 50
+#define ABSENT_MS 500
+
 /* A region, as a rule of a few that are hot, then some cells of it. */
 static void choose_cells(struct sim *sim, const struct dmdev *dev, struct bio *bio)
 {
@@ -41,13 +45,16 @@ static bool cells_busy(const struct mirror *mirror, const struct bio *bio)
 
 static void begin_write(struct sim *sim, struct mirror *mirror, struct bio *bio)
 {
+	const struct node *node = bio->dev->node;
+
 	bio->op = BIO_WRITE;
 	bio->version = ++mirror->version;
 	for (uint32_t i = 0; i < bio->cell_count; i++)
-		mirror->busy[bio->first_cell + i] = 1;
+		mirror->busy[bio->first_cell + i] = (uint8_t)(node->index + 1);
 	sim->counts.writes++;
-	NOTE(sim, "write", bio->first_cell, bio->version, "write version %u to cells %u+%u",
-	     bio->version, bio->first_cell, bio->cell_count);
+	NOTE(sim, "write", bio->first_cell, bio->version,
+	     "node %u: write version %u to cells %u+%u", node->index, bio->version, bio->first_cell,
+	     bio->cell_count);
 }
 
 static void begin_read(struct sim *sim, const struct mirror *mirror, struct bio *bio)
@@ -56,7 +63,8 @@ static void begin_read(struct sim *sim, const struct mirror *mirror, struct bio 
 	for (uint32_t i = 0; i < bio->cell_count; i++)
 		bio->floor[i] = mirror->done_floor[bio->first_cell + i];
 	sim->counts.reads++;
-	NOTE(sim, "read", bio->first_cell, bio->floor[0], "read cells %u+%u, at least version %u",
+	NOTE(sim, "read", bio->first_cell, bio->floor[0],
+	     "node %u: read cells %u+%u, at least version %u", bio->dev->node->index,
 	     bio->first_cell, bio->cell_count, bio->floor[0]);
 }
 
@@ -68,10 +76,14 @@ void application_next(struct sim *sim, struct dmdev *dev)
 
 	if (sim->phase != PHASE_RUN)
 		return;
+	if (dev->active == NULL || dev->outstanding >= sim->profile.depth) {
+		schedule_in(sim,
+			    1 + rng_below(&sim->rng, dev->active == NULL ? ABSENT_MS : WAIT_MS),
+			    ITEM_APPLICATION, dev->node, dev);
+		return;
+	}
 	schedule_in(sim, rng_below(&sim->rng, sim->profile.think_ms + 1), ITEM_APPLICATION,
 		    dev->node, dev);
-	if (dev->active == NULL || dev->outstanding >= sim->profile.depth)
-		return;
 	bio = pool_get(sim, POOL_BIO);
 	bio->dev = dev;
 	choose_cells(sim, dev, bio);
@@ -138,7 +150,8 @@ void application_done(struct sim *sim, struct bio *bio, int error)
 	struct dmdev *dev = bio->dev;
 	struct mirror *mirror = dev->mirror;
 
-	NOTE(sim, "bio", bio->version, (uint64_t)-error, "%s of cells %u+%u (version %u) ends: %d",
+	NOTE(sim, "bio", bio->version, (uint64_t)-error,
+	     "node %u: %s of cells %u+%u (version %u) ends: %d", dev->node->index,
 	     bio->op == BIO_READ  ? "read" :
 	     bio->op == BIO_WRITE ? "write" :
 				    "flush",
@@ -157,12 +170,17 @@ void application_done(struct sim *sim, struct bio *bio, int error)
 	pool_put(sim, POOL_BIO, bio);
 }
 
-void application_crash(struct sim *sim, struct mirror *mirror)
+void application_crash(struct mirror *mirror, const struct node *node)
 {
-	(void)sim;
+	for (uint32_t cell = 0; cell < mirror->cells_max; cell++)
+		if (mirror->busy[cell] == node->index + 1)
+			mirror->busy[cell] = 0;
+}
+
+void application_power_cut(struct mirror *mirror)
+{
 	memcpy(mirror->done_floor, mirror->flushed_floor,
 	       mirror->cells_max * sizeof(mirror->done_floor[0]));
-	memset(mirror->busy, 0, mirror->cells_max);
 	mirror->acknowledged_dropped += mirror->acknowledged_count;
 	mirror->acknowledged_count = 0;
 }

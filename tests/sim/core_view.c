@@ -7,6 +7,16 @@
 #include "daemon/core/core_private.h"
 #include "sim_view.h"
 
+static bool unwatched(const struct core *core, const struct log *log)
+{
+	const struct entry *entry = entry_look(core, &log->name);
+
+	for (uint32_t i = 0; entry != NULL && i < CORE_NODES_MAX; i++)
+		if (member_unproven(&entry->member[i]) && entry->member[i].unwatched)
+			return true;
+	return false;
+}
+
 bool core_view(const struct core *core, const char *uuid, enum log_type type,
 	       uint64_t device_sectors, uint32_t region_sectors, uint32_t log_minor,
 	       struct core_view *ret_view)
@@ -26,6 +36,8 @@ bool core_view(const struct core *core, const char *uuid, enum log_type type,
 			.everything_held = log->everything_held,
 			.resumed = log->live != NO_INDEX,
 			.failed = log->opening.failed,
+			.unwatched = unwatched(core, log),
+			.by_proxy = log->by_proxy || log->device_told,
 			.out = log->replicated.out.words,
 			.lost = log->replicated.lost.words,
 			.held = log->held.words,
@@ -36,4 +48,21 @@ bool core_view(const struct core *core, const char *uuid, enum log_type type,
 		return true;
 	}
 	return false;
+}
+
+uint64_t core_view_holds(const struct core *core, uint32_t index, uint64_t word)
+{
+	const struct log *log = core->logs[index];
+	uint64_t held = 0;
+
+	for (uint32_t m = 0; log->type == LOG_TYPE_CORE && m < CORE_NODES_MAX; m++) {
+		const struct bitmap *holds = &log->replicated.holds[m];
+
+		if (holds->count == 0)
+			continue;
+		for (uint64_t i = 0; i < 64 && word * 64 + i < log->region_count; i++)
+			if (bitmap_test(holds, (word * 64 + i) >> log->hold_granularity))
+				held |= UINT64_C(1) << i;
+	}
+	return held;
 }

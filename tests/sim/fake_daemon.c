@@ -13,15 +13,27 @@
 
 #define ALIGN_BYTES 64
 
+/* A core is large and little of it is used: large memory comes from mmap, whose pages are zero already. */
 static void *aligned_zeroed(size_t bytes)
 {
-	void *memory =
-		aligned_alloc(ALIGN_BYTES, (bytes + ALIGN_BYTES - 1) & ~(size_t)(ALIGN_BYTES - 1));
+	char *memory = calloc(1, bytes + 2 * ALIGN_BYTES);
+	size_t skip;
 
 	if (memory == NULL)
 		abort();
-	memset(memory, 0, bytes);
-	return memory;
+	skip = ALIGN_BYTES + (size_t)(-(uintptr_t)memory % ALIGN_BYTES);
+	memcpy(memory + skip - sizeof(skip), &skip, sizeof(skip));
+	return memory + skip;
+}
+
+static void aligned_free(void *memory)
+{
+	size_t skip;
+
+	if (memory == NULL)
+		return;
+	memcpy(&skip, (char *)memory - sizeof(skip), sizeof(skip));
+	free((char *)memory - skip);
 }
 
 void *daemon_allocate(struct sim *sim, struct node *node, size_t bytes)
@@ -43,7 +55,7 @@ void daemon_release(struct sim *sim, struct node *node, void *memory)
 	for (uint32_t i = 0; i < daemon->allocated_count; i++) {
 		if (daemon->allocated[i] != memory)
 			continue;
-		free(memory);
+		aligned_free(memory);
 		daemon->allocated[i] = daemon->allocated[--daemon->allocated_count];
 		return;
 	}
@@ -56,8 +68,8 @@ void daemon_free(struct node *node)
 	struct daemon_process *daemon = &node->daemon;
 
 	while (daemon->allocated_count > 0)
-		free(daemon->allocated[--daemon->allocated_count]);
-	free(daemon->memory);
+		aligned_free(daemon->allocated[--daemon->allocated_count]);
+	aligned_free(daemon->memory);
 	daemon->memory = NULL;
 	daemon->core = NULL;
 }
@@ -92,10 +104,9 @@ void daemon_start(struct sim *sim, struct node *node)
 	daemon->deadline_ms = daemon->scheduled_ms = UINT64_MAX;
 	daemon->core = core_init(daemon->memory, &config, daemon_effect, node, sim->now_ms);
 	daemon->alive = true;
-	daemon->delivery_scheduled = false;
-	node->delivered = sim->group.sent;
 	NOTE(sim, "daemon start", node->index, 0, "node %u: daemon starts", node->index);
 	daemon_tell_predecessors(sim, node);
+	cluster_daemon_started(sim, node);
 	node->listener = true;
 	daemon->socket_scheduled = node->socket_count > 0;
 	if (daemon->socket_scheduled)
@@ -114,6 +125,9 @@ static bool daemon_owns(const struct item *item, void *context)
 	switch (item->type) {
 	case ITEM_SOCKET:
 	case ITEM_DELIVERY:
+	case ITEM_SEND:
+	case ITEM_QUORUM:
+	case ITEM_FENCED:
 	case ITEM_CORE_TIMER:
 	case ITEM_DM_EVENT:
 		return true;
@@ -136,6 +150,10 @@ static bool daemon_owns(const struct item *item, void *context)
 	case ITEM_ADMIN:
 	case ITEM_STATUS:
 	case ITEM_FAULT:
+	case ITEM_MEMBERS:
+	case ITEM_REFORM:
+	case ITEM_ENGINE_START:
+	case ITEM_FENCE:
 	case ITEM_DAEMON_START:
 	case ITEM_NODE_START:
 		break;
@@ -152,6 +170,8 @@ void daemon_crash(struct sim *sim, struct node *node)
 	NOTE(sim, "daemon crash", node->index, 0, "node %u: daemon dies", node->index);
 	daemon->alive = false;
 	schedule_drop(sim, daemon_owns, node);
+	node->group.delivery_scheduled = node->group.send_scheduled = false;
+	group_leave(sim, node);
 	daemon_free(node);
 	if (!node->up || !sim->profile.fd_store)
 		kernel_listener_gone(sim, node);
@@ -163,6 +183,15 @@ void daemon_crash(struct sim *sim, struct node *node)
 		}
 	}
 	node->served = sim->now_ms;
+}
+
+void daemon_kill(struct sim *sim, struct node *node)
+{
+	if (!node->daemon.alive)
+		return;
+	sim->counts.daemon_crashes++;
+	daemon_crash(sim, node);
+	schedule_in(sim, rng_below(&sim->rng, 20000), ITEM_DAEMON_START, node, NULL);
 }
 
 void daemon_step(struct sim *sim, struct node *node, struct input *input)

@@ -83,8 +83,9 @@ void disk_read(struct sim *sim, struct node *node, const struct effect_io *io)
 
 	if (disk_io == NULL)
 		return;
-	NOTE(sim, "disk read", io->offset_bytes, io->length_bytes, "disk %u: read %" PRIu64 "+%u",
-	     disk_io->disk->minor, io->offset_bytes, io->length_bytes);
+	NOTE(sim, "disk read", io->offset_bytes, io->length_bytes,
+	     "node %u: disk %u: read %" PRIu64 "+%u", node->index, disk_io->disk->minor,
+	     io->offset_bytes, io->length_bytes);
 	schedule_io(sim, ITEM_DISK, node, disk_io);
 }
 
@@ -105,7 +106,8 @@ void disk_write(struct sim *sim, struct node *node, const struct effect_io *io)
 	memcpy(disk_io->data, io->data, io->length_bytes);
 	disk->writes[disk->write_count++] = disk_io;
 	NOTE(sim, "disk write", io->offset_bytes, disk_crc32c(io->data, io->length_bytes),
-	     "disk %u: write %" PRIu64 "+%u", disk->minor, io->offset_bytes, io->length_bytes);
+	     "node %u: disk %u: write %" PRIu64 "+%u", node->index, disk->minor, io->offset_bytes,
+	     io->length_bytes);
 	clean_disk_changed(sim, disk);
 	schedule_io(sim, ITEM_DISK, node, disk_io);
 }
@@ -158,15 +160,16 @@ void disk_complete(struct sim *sim, struct node *node, struct disk_io *io)
 		},
 	};
 
-	if (disk->broken || (write && disk->read_only) ||
+	if (disk_fails(node, disk) || (write && disk->read_only) ||
 	    rng_one_in(&sim->rng, sim->profile.disk_error_one_in)) {
 		input.io.status = -EIO;
 		disk->last_error_ms = sim->now_ms;
 		sim->counts.disk_errors++;
 	}
 	NOTE(sim, "disk done", io->offset_bytes, (uint64_t)-input.io.status,
-	     "disk %u: %s %" PRIu64 "+%u %s", disk->minor, write ? "written" : "have read",
-	     io->offset_bytes, io->length_bytes, input.io.status == 0 ? "" : "FAILED");
+	     "node %u: disk %u: %s %" PRIu64 "+%u %s", node->index, disk->minor,
+	     write ? "written" : "have read", io->offset_bytes, io->length_bytes,
+	     input.io.status == 0 ? "" : "FAILED");
 	if (write) {
 		if (input.io.status == 0)
 			disk_write_all(io);

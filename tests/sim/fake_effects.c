@@ -24,6 +24,7 @@ static const char *const event_names[] = {
 	[EVENT_IN_SYNC] = "in sync",
 	[EVENT_LEGS_UNREADABLE] = "legs unreadable",
 	[EVENT_CONFLICT] = "conflict",
+	[EVENT_REFUSED] = "refused",
 	[EVENT_UNKNOWN_PAST] = "unknown past",
 };
 
@@ -207,7 +208,7 @@ static void open_device_done(struct sim *sim, struct node *node, const struct he
 
 	for (uint32_t i = 0; i < DISK_ID_BYTES; i++)
 		input.device.random_id[i] = (uint8_t)rng_next(&sim->rng);
-	if (disk == NULL || disk->broken) {
+	if (disk == NULL || disk_fails(node, disk)) {
 		input.device.status = -ENXIO;
 	} else if (disk->read_only) {
 		input.device.status = -EROFS;

@@ -23,6 +23,12 @@ static struct leg_io *leg_io_new(struct sim *sim, enum leg_io_kind kind, struct 
 	return io;
 }
 
+/* The leg is dead, or cannot be reached from the node. */
+static bool leg_gone(const struct mirror *mirror, uint32_t leg, const struct node *node)
+{
+	return mirror->legs[leg].dead || (node->leg_path_failed >> leg & 1) != 0;
+}
+
 static void leg_io_of_bio(struct sim *sim, enum leg_io_kind kind, struct bio *bio, uint32_t leg)
 {
 	struct leg_io *io = leg_io_new(sim, kind, bio->dev->mirror, leg);
@@ -92,11 +98,13 @@ void legs_copy(struct sim *sim, struct node *node, const struct effect_copy *eff
 		return;
 	}
 	table->work++;
+	copy->voided = window_is_void(sim, copy->mirror, node, copy->region);
 	copy_check_start(sim, copy);
 	copy->mirror->copies[copy->mirror->copy_count++] = copy;
-	for (uint32_t i = 0; i < copy->cell_count; i++)
+	for (uint32_t i = 0; !copy->voided && i < copy->cell_count; i++)
 		copy->mirror->cell_copies[copy->first_cell + i]++;
 	sim->counts.copies++;
+	sim->counts.copied_voided += copy->voided;
 	io = leg_io_new(sim, LEG_COPY_READ, copy->mirror, 0);
 	io->copy = copy;
 	schedule_io(sim, ITEM_LEG, node, io);
@@ -108,17 +116,20 @@ static void copy_uncount(struct copy *copy)
 		copy->mirror->cell_copies[copy->first_cell + i]--;
 }
 
-void copy_void(struct sim *sim, struct mirror *mirror, struct node *node, uint64_t region)
+void copy_void_one(struct sim *sim, struct copy *copy)
 {
-	for (uint32_t i = 0; i < mirror->copy_count; i++) {
-		struct copy *copy = mirror->copies[i];
+	if (copy->voided)
+		return;
+	copy->voided = true;
+	copy_uncount(copy);
+	sim->counts.copied_voided++;
+}
 
-		if (copy->node != node || copy->region != region || copy->voided)
-			continue;
-		copy->voided = true;
-		copy_uncount(copy);
-		sim->counts.copied_voided++;
-	}
+void copy_void(struct sim *sim, struct mirror *mirror, const struct node *node, uint64_t region)
+{
+	for (uint32_t i = 0; i < mirror->copy_count; i++)
+		if (mirror->copies[i]->node == node && mirror->copies[i]->region == region)
+			copy_void_one(sim, mirror->copies[i]);
 }
 
 static void copy_gone(struct sim *sim, struct copy *copy)
@@ -171,7 +182,7 @@ static void copy_read_step(struct sim *sim, struct leg_io *io)
 	uint32_t half = copy->cell_count > 1 ? copy->cell_count / 2 : copy->cell_count;
 
 	copy_check_write_piece(sim, copy);
-	if (leg->dead || leg->reads_fail) {
+	if (leg_gone(copy->mirror, 0, copy->node) || leg->reads_fail) {
 		copy->status = -EIO;
 		copy_done(sim, copy);
 		return;
@@ -191,8 +202,8 @@ static void copy_read_step(struct sim *sim, struct leg_io *io)
 static void copy_write_step(struct sim *sim, struct leg_io *io)
 {
 	struct copy *copy = io->copy;
-	struct leg *leg = &copy->mirror->legs[io->leg];
-	bool failed = leg->dead || leg->writes_fail;
+	bool failed = leg_gone(copy->mirror, io->leg, copy->node) ||
+		      copy->mirror->legs[io->leg].writes_fail;
 
 	copy_check_write_piece(sim, copy);
 	for (uint32_t i = io->first_cell; i < io->first_cell + io->cell_count; i++)
@@ -210,8 +221,8 @@ static void copy_write_step(struct sim *sim, struct leg_io *io)
 static void write_step(struct sim *sim, struct leg_io *io)
 {
 	struct bio *bio = io->bio;
-	struct leg *leg = &io->mirror->legs[io->leg];
-	bool failed = leg->dead || leg->writes_fail;
+	bool failed = leg_gone(io->mirror, io->leg, bio->dev->node) ||
+		      io->mirror->legs[io->leg].writes_fail;
 
 	for (uint32_t i = io->first_cell; i < io->first_cell + io->cell_count; i++) {
 		cell_end(sim, io->mirror, io->leg, i, bio->version,
@@ -236,20 +247,28 @@ static void read_step(struct sim *sim, struct leg_io *io)
 		versions[i] = cell_current(&leg->cells[io->first_cell + i]);
 	NOTE(sim, "read", versions[0], io->leg, "leg %u: read version %u of cell %u", io->leg,
 	     versions[0], io->first_cell);
-	raid1_read_done(sim, io->bio, leg->dead || leg->reads_fail, versions);
+	raid1_read_done(sim, io->bio,
+			leg_gone(io->mirror, io->leg, io->bio->dev->node) || leg->reads_fail,
+			versions);
 }
 
 static void flush_step(struct sim *sim, struct node *node, struct leg_io *io)
 {
 	struct leg *leg = &io->mirror->legs[io->leg];
-	bool failed = leg->dead || leg->flush_fails_once;
+	uint32_t bit = UINT32_C(1) << node->index;
+	bool failed = leg_gone(io->mirror, io->leg, node) || leg->flush_fails_once ||
+		      (leg->flush_errors & bit) != 0;
 
-	if (leg->flush_fails_once) {
-		/* The error is reported to one caller only; what the cache held is gone. */
+	if (leg->flush_fails_once && !leg_gone(io->mirror, io->leg, node)) {
+		/* The error is reported to each node, there to one caller only; what the cache held is gone. */
 		leg->flush_fails_once = false;
+		leg->flush_errors = UINT32_MAX;
 		leg->suspect = true;
 		leg_cache_lost(sim, io->mirror, io->leg);
 		sim->counts.cache_lost++;
+	}
+	if ((leg->flush_errors & bit) != 0 && !leg_gone(io->mirror, io->leg, node)) {
+		leg->flush_errors &= ~bit;
 		/* The kernel's letter comes when the last leg has ended: until then nobody can know. */
 		if (io->bio != NULL && io->bio->legs_left > 1) {
 			io->mirror->swallowed = true;

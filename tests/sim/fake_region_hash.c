@@ -15,6 +15,17 @@ uint64_t region_of_cell(const struct geometry *geometry, uint32_t cell)
 	return cell / geometry->region_cells;
 }
 
+/* The log takes such a region for busy until it is written again: as if that had been done. */
+static void clear_what_was_lost(struct table *table)
+{
+	for (uint64_t region = 0; region < table->geometry.region_count; region++) {
+		if (!table->clear_lost[region] || table->state[region] != REGION_ABSENT)
+			continue;
+		table->clear_lost[region] = 0;
+		table->clears[table->clear_count++] = region;
+	}
+}
+
 /* dm_rh_update_states(): what has drained leaves the hash and is cleared in the log; clear_region() puts
  * the newest first.  The flush that follows is the worker's. */
 void region_update_states(struct sim *sim, struct table *table)
@@ -27,10 +38,13 @@ void region_update_states(struct sim *sim, struct table *table)
 			continue;
 		table->on_clean_list[region] = 0;
 		table->state[region] = REGION_ABSENT;
-		if (!rng_one_in(&sim->rng, CLEAR_LOST_ONE_IN))
+		table->clear_lost[region] = rng_one_in(&sim->rng, CLEAR_LOST_ONE_IN);
+		if (!table->clear_lost[region])
 			table->clears[table->clear_count++] = region;
 	}
 	table->clean_count = 0;
+	if (sim->phase != PHASE_RUN)
+		clear_what_was_lost(table);
 }
 
 /* __rh_alloc() */

@@ -62,6 +62,7 @@ struct table *table_new(struct sim *sim, struct dmdev *dev)
 	regions = table->geometry.region_count;
 	table->state = sim_alloc(sim, regions * (1 + 2 + 1));
 	table->on_clean_list = table->state + regions;
+	table->clear_lost = sim_alloc(sim, regions);
 	table->pending = sim_alloc(sim, regions * sizeof(table->pending[0]));
 	table->clean_list = sim_alloc(sim, 2 * regions * sizeof(uint64_t));
 	table->marks = sim_alloc(sim, 2 * regions * sizeof(uint64_t));

@@ -24,11 +24,18 @@ static bool node_owns(const struct item *item, void *context)
 		pool_put(sim, POOL_HELPER, item->object);
 		break;
 	case ITEM_FAULT:
+	case ITEM_MEMBERS:
+	case ITEM_REFORM:
 	case ITEM_NODE_START:
 		return false;
 	case ITEM_THREAD:
 	case ITEM_SOCKET:
 	case ITEM_DELIVERY:
+	case ITEM_SEND:
+	case ITEM_QUORUM:
+	case ITEM_ENGINE_START:
+	case ITEM_FENCE:
+	case ITEM_FENCED:
 	case ITEM_CORE_TIMER:
 	case ITEM_TICK:
 	case ITEM_WORKER_WAKE:
@@ -53,20 +60,44 @@ void node_crash(struct sim *sim, struct node *node, bool power_cut)
 	node->up = false;
 	schedule_drop(sim, node_owns, node);
 	daemon_crash(sim, node);
+	node->group.delivery_scheduled = node->group.send_scheduled = false;
+	node->quorum_scheduled = false;
+	engine_stop(sim, node);
+	node->watchdog_ms = node->paused_ms = node->daemon_paused_ms = 0;
+	node->was_quorate = false;
+	node->disk_path_failed = false;
+	node->leg_path_failed = 0;
+	node->failed = 0;
 	node->listener = false;
 	node->socket_count = 0;
 	for (uint32_t i = 0; i < sim->mirror_count; i++) {
 		struct mirror *mirror = &sim->mirrors[i];
 
-		if (power_cut)
-			for (uint32_t leg = 0; leg < mirror->leg_count; leg++)
-				leg_cache_lost(sim, mirror, leg);
-		application_crash(sim, mirror);
+		application_crash(mirror, node);
+		for (uint32_t leg = 0; leg < mirror->leg_count; leg++)
+			mirror->legs[leg].flush_errors &= ~(UINT32_C(1) << node->index);
+		change_node_gone(mirror, node);
 		memset(&node->devs[i], 0, sizeof(node->devs[i]));
+		if (power_cut) {
+			mirror_power_cut(sim, mirror);
+			continue;
+		}
 		clean_renew(sim, mirror);
 		clean_note_may_copy(sim, mirror, false);
 	}
-	schedule_in(sim, 1 + rng_below(&sim->rng, 60000), ITEM_NODE_START, node, NULL);
+	schedule_in(sim, 1 + rng_below(&sim->rng, sim->profile.boot_ms), ITEM_NODE_START, node,
+		    NULL);
+}
+
+void mirror_power_cut(struct sim *sim, struct mirror *mirror)
+{
+	NOTE(sim, "power cut", mirror->index, 0, "mirror %u: the legs lose their caches",
+	     mirror->index);
+	for (uint32_t leg = 0; leg < mirror->leg_count; leg++)
+		leg_cache_lost(sim, mirror, leg);
+	application_power_cut(mirror);
+	clean_renew(sim, mirror);
+	clean_note_may_copy(sim, mirror, false);
 }
 
 static void thread_of_dev(struct kthread *thread, struct dmdev *dev, const char *name,
@@ -104,6 +135,10 @@ void node_start(struct sim *sim, struct node *node)
 		schedule_in(sim, 1, ITEM_STATUS, node, dev);
 	}
 	schedule_in(sim, 1000, ITEM_TICK, node, NULL);
+	if (rng_one_in(&sim->rng, 2))
+		engine_start(sim, node);
+	else
+		schedule_in(sim, rng_below(&sim->rng, 2000), ITEM_ENGINE_START, node, NULL);
 	daemon_start(sim, node);
 }
 
@@ -169,39 +204,72 @@ static void leg_fault(struct sim *sim)
 			 "works again");
 }
 
-void faults_next(struct sim *sim, struct node *node, void *object)
+static void fault_node_crash(struct sim *sim, struct node *node)
+{
+	/* the legs are shared: they lose power when all nodes do */
+	node_crash(sim, node, sim->node_count == 1 && rng_one_in(&sim->rng, 2));
+}
+
+static void fault_leg(struct sim *sim, struct node *node)
+{
+	(void)node;
+	leg_fault(sim);
+}
+
+static void fault_network(struct sim *sim, struct node *node)
+{
+	network_cut(sim);
+	schedule_in(sim, 1 + rng_below(&sim->rng, 30000), ITEM_FAULT, node, &sim->group);
+}
+
+static void fault_all_nodes(struct sim *sim, struct node *node)
+{
+	(void)node;
+	fault_all(sim);
+}
+
+void fault_ends(struct sim *sim, struct node *node, void *object)
+{
+	if (object == node)
+		node_pause_ends(sim, node);
+	else if (object == &sim->group)
+		network_heal(sim);
+	else if (object == &node->disk_path_failed)
+		paths_heal(sim, node);
+	else
+		disk_heal(sim, object);
+}
+
+void fault_next(struct sim *sim)
 {
 	const struct profile *profile = &sim->profile;
-	uint32_t total = profile->weight_node_crash + profile->weight_daemon_crash +
-			 profile->weight_disk + profile->weight_leg;
-	uint32_t dice;
+	const struct {
+		uint32_t weight;
+		void (*begin)(struct sim *sim, struct node *node);
+	} faults[] = {
+		{ profile->weight_node_crash, fault_node_crash },
+		{ profile->weight_daemon_crash, daemon_kill },
+		{ profile->weight_disk, disk_fault },
+		{ profile->weight_leg, fault_leg },
+		{ profile->weight_partition, fault_network },
+		{ profile->weight_engine, fault_engine },
+		{ profile->weight_pause, fault_pause },
+		{ profile->weight_all, fault_all_nodes },
+		{ profile->weight_path, fault_path },
+		{ 2 * profile->weight_operator, fault_control },
+		{ profile->weight_operator, fault_fail },
+	};
+	uint32_t total = 0, dice, at = 0;
 
-	if (object != NULL) {
-		disk_heal(sim, object);
+	for (uint32_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		total += faults[i].weight;
+	sim->fault_event = sim->event + 1 + rng_below(&sim->rng, 2 * profile->fault_events);
+	if (total == 0)
 		return;
-	}
-	if (sim->phase != PHASE_RUN || total == 0)
-		return;
-	schedule_in(sim, 1 + rng_below(&sim->rng, profile->fault_ms), ITEM_FAULT, node, NULL);
 	dice = rng_below(&sim->rng, total);
-	if (dice < profile->weight_node_crash) {
-		node_crash(sim, node, rng_one_in(&sim->rng, 2));
-		return;
-	}
-	dice -= profile->weight_node_crash;
-	if (dice < profile->weight_daemon_crash) {
-		if (!node->daemon.alive)
-			return;
-		sim->counts.daemon_crashes++;
-		daemon_crash(sim, node);
-		schedule_in(sim, rng_below(&sim->rng, 20000), ITEM_DAEMON_START, node, NULL);
-		return;
-	}
-	dice -= profile->weight_daemon_crash;
-	if (dice < profile->weight_disk)
-		disk_fault(sim, node);
-	else
-		leg_fault(sim);
+	while (dice >= faults[at].weight)
+		dice -= faults[at++].weight;
+	faults[at].begin(sim, &sim->nodes[rng_below(&sim->rng, sim->node_count)]);
 }
 
 void faults_stop(struct sim *sim)
@@ -209,6 +277,16 @@ void faults_stop(struct sim *sim)
 	struct profile *profile = &sim->profile;
 
 	profile->slow_io_one_in = profile->disk_error_one_in = profile->lost_request_one_in = 0;
+	profile->try_again_one_in = 0;
+	network_heal(sim);
+	for (uint32_t i = 0; i < sim->node_count; i++) {
+		sim->nodes[i].paused_ms = sim->nodes[i].daemon_paused_ms = 0;
+		sim->nodes[i].watchdog_ms = 0;
+		paths_heal(sim, &sim->nodes[i]);
+		schedule_in(sim, rng_below(&sim->rng, 5000), ITEM_NODE_START, &sim->nodes[i], NULL);
+		schedule_in(sim, rng_below(&sim->rng, 5000), ITEM_DAEMON_START, &sim->nodes[i],
+			    NULL);
+	}
 	for (uint32_t i = 0; i < sim->mirror_count; i++) {
 		struct mirror *mirror = &sim->mirrors[i];
 

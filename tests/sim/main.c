@@ -15,17 +15,33 @@ static struct sim *current; /* for a failed assertion */
 
 static const char usage[] =
 	"usage: dmclog-sim [OPTION...]\n"
-	"Simulates kernels, legs and log devices around the core of dmclogd; a seed decides everything.\n"
+	"Simulates nodes around the core of dmclogd: kernels, corosync, legs and log devices.  A seed decides\n"
+	"everything; the same seed with the same --nodes, --events and --without is the same run.\n"
 	"  --seed N         first seed (1)\n"
 	"  --seeds COUNT    how many (1)\n"
 	"  --events M       events with faults and load before each seed settles (5000)\n"
-	"  --nodes K        nodes (1; more are to come)\n"
-	"  --crash-every    a short scenario, with a power cut at every one of its M events in turn\n"
-	"  --no-daemon-crash  nodes crash, daemons alone do not\n"
-	"  --plant NAME     with this bug (\"list\" lists them); the first seed that finds it ends the run\n"
+	"  --nodes K        nodes, 1 to 32; 0: one to five, chosen by the seed, which is another run than\n"
+	"                   with that many given (0)\n"
+	"  --crash-every    short scenarios, with a power cut at every one of the M events in turn and no\n"
+	"                   other fault; takes M runs a seed\n"
+	"  --without LIST   leave out, names with commas between:\n"
+	"                   crash (of nodes), daemon (its death), disk (log device broken or read-only),\n"
+	"                   errors (of single I/Os of it), leg (failing legs), path (of one node to legs or\n"
+	"                   log device), partition, corosync (its end), pause, all (nodes at once),\n"
+	"                   operator, slow (I/O), lost (requests), tryagain (a busy group), types (disk log to\n"
+	"                   core log and back), changes (on all nodes together), second (mirror)\n"
+	"  --minimise       of seed N alone: the shortest failure by the same oracle, with the fewest nodes and\n"
+	"                   the most left out; each line has the options of the best so far\n"
+	"  --seconds T      begin no seed after so long (0: no limit)\n"
+	"  --plant NAME     with this bug (\"list\" lists them); ends with the first seed that fails with it\n"
+	"                   and not without\n"
+	"  --oracle NAME    with --plant: only a failure by this oracle ends the run\n"
 	"  --twice          each seed twice: the traces must be equal\n"
-	"  --trace          a line for each thing that happens\n"
-	"  --verbose        a line for each seed\n"
+	"  --trace          a line for each thing that happens: event, time, what\n"
+	"  --verbose        a line for each seed, also a good one\n"
+	"  --help           print this, and exit\n"
+	"Oracles: 1 clean, 2 state, 3 copy, 4 read, 5 answer and liveness, 6 count (tests/sim/oracle_*.c);\n"
+	"assert, simulator, determinism.\n"
 	"Exit status: 0 nothing found, 1 an oracle found something, 2 usage.\n";
 
 /* The core's assertions end the seed, not the simulator: this takes the place of libc's. */
@@ -53,11 +69,11 @@ static void counts_add(struct counts *total, const struct counts *counts)
 		to[i] += from[i];
 }
 
-/* Runs one seed; returns the hash of its trace. */
-static uint64_t seed_run(const struct options *options, struct totals *totals, bool *ret_failed)
+static struct totals totals;
+
+void seed_run(const struct options *options, struct seed_result *ret_result)
 {
 	struct sim *sim = calloc(1, sizeof(*sim));
-	uint64_t hash;
 
 	if (sim == NULL)
 		abort();
@@ -66,67 +82,77 @@ static uint64_t seed_run(const struct options *options, struct totals *totals, b
 	current = sim;
 	world_run(sim);
 	current = NULL;
-	totals->seeds++;
-	totals->events += sim->event;
-	counts_add(&totals->counts, &sim->counts);
-	*ret_failed = sim->failed;
-	if (sim->failed) {
-		totals->failed++;
-		printf("seed %" PRIu64 " ", options->seed);
-		if (options->cut_at != 0)
-			printf("cut at %" PRIu64 " ", options->cut_at);
-		printf("event %" PRIu64 " oracle %s: %s\n", sim->event, sim->oracle, sim->message);
-	} else if (options->verbose) {
-		printf("seed %" PRIu64 ": %" PRIu64 " events, %" PRIu64 " s, hash %016" PRIx64 "\n",
-		       options->seed, sim->event, sim->now_ms / 1000, sim->hash);
-	}
-	fflush(stdout);
-	hash = sim->hash;
+	totals.seeds++;
+	totals.events += sim->event;
+	counts_add(&totals.counts, &sim->counts);
+	*ret_result = (struct seed_result){
+		.failed = sim->failed,
+		.oracle = sim->oracle,
+		.event = sim->event,
+		.hash = sim->hash,
+		.nodes = sim->node_count,
+	};
+	memcpy(ret_result->message, sim->message, sizeof(sim->message));
 	for (uint32_t i = 0; i < sim->node_count; i++)
 		daemon_free(&sim->nodes[i]);
 	sim_free_all(sim);
 	free(sim);
-	return hash;
 }
 
-static bool seed_run_twice(const struct options *options, struct totals *totals)
+/* The same, and tells. */
+static bool seed_report(const struct options *options, struct seed_result *ret_result)
 {
-	bool failed, failed_again;
-	uint64_t hash = seed_run(options, totals, &failed);
+	seed_run(options, ret_result);
+	if (ret_result->failed) {
+		totals.failed++;
+		printf("seed %" PRIu64 " ", options->seed);
+		if (options->cut_at != 0)
+			printf("cut at %" PRIu64 " ", options->cut_at);
+		printf("nodes %u event %" PRIu64 " oracle %s: %s\n", ret_result->nodes,
+		       ret_result->event, ret_result->oracle, ret_result->message);
+	} else if (options->verbose) {
+		printf("seed %" PRIu64 ": %u nodes, %" PRIu64 " events, hash %016" PRIx64 "\n",
+		       options->seed, ret_result->nodes, ret_result->event, ret_result->hash);
+	}
+	fflush(stdout);
+	return ret_result->failed;
+}
 
-	if (hash == seed_run(options, totals, &failed_again))
+static bool seed_run_twice(const struct options *options)
+{
+	struct seed_result result, again;
+	bool failed = seed_report(options, &result);
+
+	(void)seed_report(options, &again);
+	if (result.hash == again.hash)
 		return failed;
 	printf("seed %" PRIu64 " oracle determinism: two runs differ\n", options->seed);
-	totals->failed++;
+	totals.failed++;
 	return true;
 }
 
-static bool seed_run_cuts(struct options *options, struct totals *totals)
+static bool seed_run_cuts(struct options *options)
 {
+	struct seed_result result;
 	bool any = false;
 
-	for (options->cut_at = 1; options->cut_at < options->events; options->cut_at++) {
-		bool failed;
-
-		(void)seed_run(options, totals, &failed);
-		any |= failed;
-	}
+	for (options->cut_at = 1; options->cut_at < options->events; options->cut_at++)
+		any |= seed_report(options, &result);
 	return any;
 }
 
 /* What a plant is said to have done must not come up without it. */
 static bool seed_is_clean(const struct options *options)
 {
-	struct totals totals = { 0 };
+	struct seed_result result;
 	int plant = dmclogd_plant;
-	bool failed;
 
 	dmclogd_plant = 0;
-	(void)seed_run(options, &totals, &failed);
-	if (!failed)
+	seed_run(options, &result);
+	if (!result.failed)
 		printf("found: seed %" PRIu64 " is clean without the plant\n", options->seed);
 	dmclogd_plant = plant;
-	return !failed;
+	return !result.failed;
 }
 
 static int plant_find(const char *name)
@@ -153,14 +179,14 @@ static void plant_list(void)
 	}
 }
 
-static void report(const struct totals *totals, double seconds)
+static void report(double seconds)
 {
-	const struct counts *counts = &totals->counts;
+	const struct counts *counts = &totals.counts;
 
 	printf("%" PRIu64 " seeds, %" PRIu64 " failed; %" PRIu64
 	       " events in %.1f s, %.0f events/s\n",
-	       totals->seeds, totals->failed, totals->events, seconds,
-	       (double)totals->events / (seconds > 0 ? seconds : 1));
+	       totals.seeds, totals.failed, totals.events, seconds,
+	       (double)totals.events / (seconds > 0 ? seconds : 1));
 	printf("%" PRIu64 " requests, %" PRIu64 " writes, %" PRIu64 " reads, %" PRIu64
 	       " EIO, %" PRIu64 " copies (%" PRIu64 " voided), %" PRIu64 " reloads, %" PRIu64
 	       " takeovers; %" PRIu64 " node and %" PRIu64 " daemon crashes, %" PRIu64
@@ -170,11 +196,18 @@ static void report(const struct totals *totals, double seconds)
 	       counts->copied_voided, counts->reloads, counts->takeovers, counts->node_crashes,
 	       counts->daemon_crashes, counts->disk_errors, counts->legs_failed, counts->cache_lost,
 	       counts->stale_excused, counts->swallowed);
+	printf("%" PRIu64 " views, %" PRIu64 " partitions, %" PRIu64 " nodes fenced, %" PRIu64
+	       " by watchdogs, %" PRIu64 " pauses, %" PRIu64 " corosync restarts, %" PRIu64
+	       " changes on all nodes\n",
+	       counts->views, counts->partitions, counts->fenced, counts->watchdogs, counts->pauses,
+	       counts->engine_restarts, counts->changes);
 }
 
 struct command {
 	struct options options;
-	bool cuts, twice;
+	bool cuts, twice, minimise;
+	uint64_t seconds;   /* a limit, or 0 */
+	const char *oracle; /* that must find the plant, or NULL */
 };
 
 /* Returns 0 to go on, or one more than the exit status. */
@@ -211,11 +244,24 @@ static int take_option(struct command *command, int option, const char *value)
 	case 'c':
 		command->cuts = true;
 		break;
-	case 'd':
-		options->daemon_crashes = false;
+	case 'w':
+		options->without = features_parse(value);
+		if (options->without == UINT32_MAX) {
+			fprintf(stderr, "dmclog-sim: --without \"%s\"?\n", value);
+			return 3;
+		}
+		break;
+	case 'm':
+		command->minimise = true;
+		break;
+	case 'T':
+		command->seconds = strtoull(value, NULL, 0);
 		break;
 	case 'p':
 		return choose_plant(value);
+	case 'o':
+		command->oracle = value;
+		break;
 	case '2':
 		command->twice = true;
 		break;
@@ -235,20 +281,31 @@ static int take_option(struct command *command, int option, const char *value)
 	return 0;
 }
 
-static void run(struct command *command, struct totals *totals)
+static double now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void run(struct command *command)
 {
 	struct options *options = &command->options;
+	double end_s = now_s() + (double)command->seconds;
 
 	for (uint64_t i = 0; i < options->seeds; i++, options->seed++) {
-		bool failed = false;
+		struct seed_result result = { .oracle = "" };
+		bool failed;
 
-		if (command->cuts)
-			failed = seed_run_cuts(options, totals);
-		else if (command->twice)
-			failed = seed_run_twice(options, totals);
-		else
-			(void)seed_run(options, totals, &failed);
-		if (failed && dmclogd_plant > 0 && seed_is_clean(options))
+		if (command->seconds > 0 && now_s() > end_s)
+			break;
+		failed = command->cuts  ? seed_run_cuts(options) :
+			 command->twice ? seed_run_twice(options) :
+					  seed_report(options, &result);
+		if (failed && dmclogd_plant > 0 &&
+		    (command->oracle == NULL || strcmp(result.oracle, command->oracle) == 0) &&
+		    seed_is_clean(options))
 			break;
 	}
 }
@@ -261,21 +318,19 @@ int main(int argc, char **argv)
 		{ "events", required_argument, NULL, 'e' },
 		{ "nodes", required_argument, NULL, 'k' },
 		{ "crash-every", no_argument, NULL, 'c' },
-		{ "no-daemon-crash", no_argument, NULL, 'd' },
+		{ "without", required_argument, NULL, 'w' },
+		{ "minimise", no_argument, NULL, 'm' },
+		{ "seconds", required_argument, NULL, 'T' },
 		{ "plant", required_argument, NULL, 'p' },
+		{ "oracle", required_argument, NULL, 'o' },
 		{ "twice", no_argument, NULL, '2' },
 		{ "trace", no_argument, NULL, 't' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct command command = { .options = { .seed = 1,
-						.seeds = 1,
-						.events = 5000,
-						.nodes = 1,
-						.daemon_crashes = true } };
-	struct totals totals = { 0 };
-	struct timespec begin, end;
+	struct command command = { .options = { .seed = 1, .seeds = 1, .events = 5000 } };
+	double begin_s;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "h", long_options, NULL)) >= 0) {
@@ -284,14 +339,14 @@ int main(int argc, char **argv)
 		if (stop > 0)
 			return stop - 1;
 	}
-	if (optind < argc || command.options.nodes != 1) {
-		fputs(optind < argc ? usage : "dmclog-sim: one node only, today\n", stderr);
+	if (optind < argc || command.options.nodes > SIM_NODES_MAX) {
+		fputs(usage, stderr);
 		return 2;
 	}
-	clock_gettime(CLOCK_MONOTONIC, &begin);
-	run(&command, &totals);
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	report(&totals,
-	       (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9);
+	if (command.minimise)
+		return minimise(&command.options) ? 1 : 0;
+	begin_s = now_s();
+	run(&command);
+	report(now_s() - begin_s);
 	return totals.failed > 0 ? 1 : 0;
 }

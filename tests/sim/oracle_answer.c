@@ -31,7 +31,9 @@ static bool disk_excuses(const struct sim *sim, const struct table *table)
 {
 	return table->log_type == LOG_TYPE_DISK &&
 	       (table->disk->broken || table->disk->read_only ||
-		table->disk->last_error_ms != UINT64_MAX || sim->profile.weight_disk > 0);
+		table->disk->last_error_ms != UINT64_MAX || sim->profile.weight_disk > 0 ||
+		sim->profile.weight_path > 0 || sim->profile.few_slots ||
+		(table->node->failed >> table->mirror->index & 1) != 0);
 }
 
 static bool error_allowed(const struct sim *sim, const struct table *table, enum request_type type,
@@ -44,7 +46,8 @@ static bool error_allowed(const struct sim *sim, const struct table *table, enum
 	if (type == REQUEST_CTR)
 		return disk_excuses(sim, table);
 	if (type == REQUEST_FLUSH)
-		return disk_excuses(sim, table) || table->node->served > 0;
+		return disk_excuses(sim, table) || table->node->served > 0 ||
+		       (table->node->failed >> table->mirror->index & 1) != 0;
 	return false;
 }
 
@@ -100,6 +103,7 @@ static void check_sync_count(struct sim *sim, struct table *table, const struct 
 	if (!table->resume_asked && count != 0)
 		wrong(sim, answer, "not 0 before the first RESUME");
 	if (table->resumed_once && table == table->dev->active &&
+	    (table->node->failed >> table->mirror->index & 1) == 0 &&
 	    view_of_mirror(table->node, table->mirror, &view) && view.open &&
 	    count != view.region_count - view.out_count)
 		violate(sim, "6", "GET_SYNC_COUNT says %" PRIu64 ", %" PRIu64 " are in sync", count,

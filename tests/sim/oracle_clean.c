@@ -7,7 +7,8 @@
  * Both are bitmaps kept up to date: `differ` when cells change, `possible` (disk_truth.c) when the log device does; after
  * each change the regions touched are compared, so after every event all are.
  * A mirror whose live table has a core log: a region whose legs differ now (the log does not outlive a power cut)
- * is held or out of sync in the core.
+ * is held by somebody or out of sync, as each member with the state knows: all others may die now.  Whoever is behind
+ * the others, or apart from them, has a state that will not count.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -77,6 +78,15 @@ static void violate_clean(struct sim *sim, const struct mirror *mirror, uint64_t
 		region, mirror->index, text);
 }
 
+/* Before it decides anything alone it delivers that others have left: then it knows that it does not know. */
+static bool departures_to_come(const struct node *node)
+{
+	const struct membership *group = &node->group;
+
+	return group->path_count > 1 ||
+	       (group->path_count == 1 && (group->view & ~group->path[0].ring->members) != 0);
+}
+
 /* Core logs: what the core does not hold and calls in sync must not differ; but a core log does not flush, so it knows
  * nothing of a leg whose cache has been lost. */
 static void check_core_region(struct sim *sim, struct mirror *mirror, uint64_t word)
@@ -89,9 +99,12 @@ static void check_core_region(struct sim *sim, struct mirror *mirror, uint64_t w
 		uint64_t bad;
 
 		if (!view_of_mirror(&sim->nodes[i], mirror, &view) || !view.open ||
-		    view.everything_held)
+		    view.everything_held || view.unwatched || departures_to_come(&sim->nodes[i]) ||
+		    !state_is_newest(sim, &sim->nodes[i]))
 			continue;
 		bad = mirror->clean.differ[word] & ~view.out[word] & ~view.held[word];
+		if (bad != 0)
+			bad &= ~core_view_holds(sim->nodes[i].daemon.core, view.index, word);
 		if (bad != 0)
 			violate_clean(sim, mirror, word * 64 + (uint64_t)__builtin_ctzll(bad));
 	}
@@ -218,11 +231,22 @@ void clean_check_core(struct sim *sim, struct node *node)
 	}
 }
 
+void clean_add_may_copy(struct mirror *mirror, bool everything)
+{
+	for (uint64_t word = 0; word < mirror->clean.words; word++)
+		mirror->may_copy[word] |= everything || mirror->truth == TRUTH_CORE ?
+						  UINT64_MAX :
+						  ~mirror->clean.possible[word];
+}
+
 void clean_note_may_copy(struct sim *sim, struct mirror *mirror, bool everything)
 {
 	struct clean_oracle *clean = &mirror->clean;
 
-	(void)sim;
+	if (sim->node_count > 1) { /* what others had lost is so still */
+		clean_add_may_copy(mirror, everything);
+		return;
+	}
 	for (uint64_t word = 0; word < clean->words; word++)
 		mirror->may_copy[word] = everything || mirror->truth == TRUTH_CORE ?
 						 UINT64_MAX :

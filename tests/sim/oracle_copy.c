@@ -5,9 +5,8 @@
  * And only what is out of sync is copied: after a crash that is what was not clean on the log device at the cut.
  */
 #include <inttypes.h>
-#include <string.h>
-
 #include "sim.h"
+#include "words_codec.h"
 
 /* Sums up over the cells of the region that the cell lies in. */
 static uint32_t region_count_cells(const struct mirror *mirror, const uint16_t *counts,
@@ -46,6 +45,8 @@ void copy_check_start(struct sim *sim, const struct copy *copy)
 	if (copy->live->suspended_answered || copy->live != copy->node->devs[mirror->index].active)
 		violate(sim, "3", "region %" PRIu64 " is copied with a table that is suspended",
 			region);
+	if (copy->voided) /* its owner has left, and does not know it yet */
+		return;
 	if (region_count_cells(mirror, mirror->cell_writes, copy->first_cell) > 0)
 		violate(sim, "3", "region %" PRIu64 " is copied while it is written", region);
 	for (uint32_t i = 0; i < mirror->copy_count; i++)
@@ -70,21 +71,29 @@ void copy_note_synced(struct mirror *mirror, uint64_t region)
 	mirror->may_copy[region / 64] &= ~(UINT64_C(1) << region % 64);
 }
 
-void copy_check_lost(struct sim *sim, struct node *node, const struct group_message *message)
+static void add_words(void *context, uint64_t first_word, uint64_t count, uint64_t word)
 {
-	for (uint32_t i = 0; i < sim->mirror_count; i++) {
-		struct mirror *mirror = &sim->mirrors[i];
+	struct mirror *mirror = context;
 
-		if (strcmp(mirror->uuid, message->log.uuid) != 0)
-			continue;
-		for (uint32_t j = 0; j < message->region_count; j++) {
-			uint64_t region = message->regions[j];
+	for (uint64_t w = first_word; w < first_word + count && w < mirror->clean.words; w++)
+		mirror->may_copy[w] |= word;
+}
 
-			if (region / 64 < mirror->clean.words)
-				mirror->may_copy[region / 64] |= UINT64_C(1) << region % 64;
-		}
+void copy_check_lost(struct sim *sim, const struct node *node, struct mirror *mirror,
+		     const struct group_message *message)
+{
+	/* What a slot covers, or everything when it cannot be read; or what a state had that did not count. */
+	if (message->data_bytes > 0)
+		(void)words_decode(message->data, message->data_bytes, mirror->clean.words,
+				   add_words, mirror);
+	for (uint32_t j = 0; j < message->region_count; j++) {
+		uint64_t region = message->regions[j];
+
+		if (region / 64 < mirror->clean.words)
+			mirror->may_copy[region / 64] |= UINT64_C(1) << region % 64;
 	}
-	if (sim->counts.legs_failed == 0 && node->served == 0)
+	if (sim->counts.legs_failed == 0 && sim->counts.disk_errors == 0 && node->served == 0 &&
+	    !sim->profile.few_slots && (sim->node_count == 1 || !sim->group.departures))
 		violate(sim, "3", "%u regions are lost, first %" PRIu64 ", and no leg has failed",
 			message->region_count, message->regions[0]);
 }

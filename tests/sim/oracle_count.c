@@ -14,6 +14,26 @@
 #define WORDS_EACH_STEP 8
 #define MANY_WORDS_ONE_IN 64
 
+bool state_is_newest(const struct sim *sim, const struct node *node)
+{
+	const struct membership *member = &node->group;
+
+	if (sim->node_count == 1)
+		return true;
+	if (member->path_count != 1 || node->ring == NULL || node->ring->broken ||
+	    !cluster_quorate(sim, node))
+		return false;
+	for (uint32_t i = 0; i < sim->node_count; i++) {
+		const struct membership *other = &sim->nodes[i].group;
+
+		if (sim->nodes[i].daemon.alive &&
+		    (sim->nodes[i].ring != node->ring || other->path_count > 1 ||
+		     (other->path_count == 1 && other->path[0].at > member->path[0].at)))
+			return false;
+	}
+	return true;
+}
+
 bool view_of_mirror(const struct node *node, const struct mirror *mirror,
 		    struct core_view *ret_view)
 {
@@ -56,8 +76,9 @@ static void count_check_mirror(struct sim *sim, const struct node *node, struct 
 	words = (view.region_count + 63) / 64;
 	if (words > WORDS_EACH_STEP && sim->event % MANY_WORDS_ONE_IN != 0)
 		return;
-	compare = mirror->truth == TRUTH_DISK &&
-		  clean->geometry.region_count == view.region_count &&
+	/* Who has no slot does not write the base either: with fewer slots than nodes, perhaps nobody. */
+	compare = mirror->truth == TRUTH_DISK && state_is_newest(sim, node) &&
+		  !sim->profile.few_slots && clean->geometry.region_count == view.region_count &&
 		  clean->geometry.region_sectors == mirror->geometry.region_sectors;
 	for (uint64_t word = 0; word < words; word++) {
 		out += (uint64_t)__builtin_popcountll(view.out[word]);

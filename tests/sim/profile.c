@@ -22,20 +22,66 @@ static void choose_config(struct sim *sim, struct core_config *config)
 	struct rng *rng = &sim->rng;
 
 	memset(config, 0, sizeof(*config));
-	memcpy(config->cluster_name, "none", 5);
+	memcpy(config->cluster_name, sim->profile.nodes == 1 ? "none" : "test", 5);
 	config->hot_regions = PICK(rng, 8, 8, 16, 64, 1024);
 	config->idle_ms = PICK(rng, 10, 100, 1000, 5000);
 	config->slot_count = PICK(rng, 1, 2, 4, 32);
+	/* Former boots keep theirs for a while; whoever has none is held for (F19). */
+	if (sim->profile.nodes > 1 && config->slot_count < 2 * sim->profile.nodes &&
+	    !rng_one_in(rng, 8))
+		config->slot_count = 2 * sim->profile.nodes;
+	sim->profile.few_slots = sim->profile.nodes > 1 &&
+				 config->slot_count < 2 * sim->profile.nodes;
 	config->copies_in_flight = PICK(rng, 1, 2, 4, 8);
 	config->resync_bytes_per_second = PICK(rng, 0, 0, 0, RESYNC_BYTES_PER_SECOND_MIN);
 	config->takeover_delay_ms = 0;
+}
+
+static bool no_cluster_faults(const struct profile *profile)
+{
+	return profile->weight_node_crash + profile->weight_partition + profile->weight_engine +
+		       profile->weight_pause + profile->weight_all ==
+	       0;
 }
 
 static void no_faults_but_the_cut(struct profile *profile)
 {
 	profile->weight_node_crash = profile->weight_daemon_crash = 0;
 	profile->weight_disk = profile->weight_leg = 0;
+	profile->weight_partition = profile->weight_engine = 0;
+	profile->weight_pause = profile->weight_all = profile->weight_path = 0;
+	profile->weight_operator = 0;
 	profile->disk_error_one_in = profile->lost_request_one_in = 0;
+}
+
+static void choose_proof(struct rng *rng, struct profile *profile)
+{
+	profile->two_node = profile->nodes == 2 && rng_one_in(rng, 2);
+	profile->proof = PICK(rng, PROOF_NONE, PROOF_FENCING, PROOF_FENCING, PROOF_TIME);
+	if (profile->proof == PROOF_TIME && (profile->two_node || profile->nodes == 1))
+		profile->proof = PROOF_FENCING;
+	if (profile->proof == PROOF_TIME)
+		profile->config.takeover_delay_ms = PICK(rng, 5000, 20000, 60000);
+	profile->boot_ms = profile->proof == PROOF_NONE ? PICK(rng, 2000, 60000, 300000) :
+							  PICK(rng, 2000, 20000, 60000);
+}
+
+static void choose_cluster_faults(struct sim *sim, struct profile *profile)
+{
+	struct rng *rng = &sim->rng;
+
+	profile->token_ms = PICK(rng, 50, 1000, 5000);
+	profile->try_again_one_in = PICK(rng, 0, 0, 5, 100);
+	profile->boot_ms = 60000;
+	if (profile->nodes == 1)
+		return;
+	choose_proof(rng, profile);
+	profile->weight_partition = PICK(rng, 0, 0, 1);
+	profile->weight_engine = PICK(rng, 0, 0, 0, 1);
+	profile->weight_pause = PICK(rng, 0, 0, 1);
+	profile->weight_all = PICK(rng, 0, 0, 0, 1);
+	profile->weight_path = PICK(rng, 0, 0, 0, 1);
+	profile->weight_operator = PICK(rng, 0, 0, 0, 1);
 }
 
 static void choose_faults(struct sim *sim, struct profile *profile)
@@ -43,11 +89,12 @@ static void choose_faults(struct sim *sim, struct profile *profile)
 	const struct options *options = sim->options;
 	struct rng *rng = &sim->rng;
 
-	profile->fault_ms = PICK(rng, 300, 2000, 10000, 60000);
+	profile->fault_events = PICK(rng, 60, 200, 600, 2000);
 	profile->weight_node_crash = PICK(rng, 0, 1, 4);
-	profile->weight_daemon_crash = options->daemon_crashes ? PICK(rng, 0, 0, 0, 1) : 0;
+	profile->weight_daemon_crash = PICK(rng, 0, 0, 0, 1);
 	profile->weight_disk = PICK(rng, 0, 0, 1);
 	profile->weight_leg = PICK(rng, 0, 0, 0, 1);
+	choose_cluster_faults(sim, profile);
 	profile->slow_io_one_in = PICK(rng, 0, 4, 20, 100);
 	profile->slow_io_ms = PICK(rng, 5, 50, 2000, 8000);
 	profile->disk_error_one_in = PICK(rng, 0, 0, 0, 50, 1000);
@@ -55,11 +102,15 @@ static void choose_faults(struct sim *sim, struct profile *profile)
 	profile->destage_one_in = PICK(rng, 0, 2, 20);
 	profile->fd_store = rng_one_in(rng, 2);
 	profile->log_types_change = rng_one_in(rng, 4);
+	profile->together = profile->nodes > 1 && !rng_one_in(rng, 4);
+	features_leave_out(profile, options->without);
 	if (options->cut_at != 0)
 		no_faults_but_the_cut(profile);
 	profile->punctual = profile->disk_error_one_in == 0 && profile->lost_request_one_in == 0 &&
-			    profile->weight_disk == 0 && profile->weight_daemon_crash == 0 &&
-			    (profile->slow_io_one_in == 0 || profile->slow_io_ms <= 50);
+			    profile->weight_disk == 0 && profile->weight_path == 0 &&
+			    profile->weight_daemon_crash == 0 &&
+			    (profile->slow_io_one_in == 0 || profile->slow_io_ms <= 50) &&
+			    (profile->nodes == 1 || no_cluster_faults(profile));
 }
 
 void profile_choose(struct sim *sim)
@@ -67,7 +118,8 @@ void profile_choose(struct sim *sim)
 	struct profile *profile = &sim->profile;
 	struct rng *rng = &sim->rng;
 
-	profile->nodes = sim->options->nodes;
+	profile->nodes = sim->options->nodes != 0 ? sim->options->nodes :
+						    PICK(rng, 1, 2, 2, 3, 3, 3, 4, 5);
 	profile->mirrors = rng_one_in(rng, 8) ? 2 : 1;
 	profile->think_ms = PICK(rng, 0, 0, 2, 20, 200);
 	profile->depth = PICK(rng, 1, 2, 8, 40);

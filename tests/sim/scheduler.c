@@ -102,10 +102,9 @@ static void run_due(struct sim *sim)
 	}
 }
 
-bool schedule_pick(struct sim *sim, struct item *ret_item)
+void schedule_time(struct sim *sim)
 {
 	struct scheduler *scheduler = &sim->scheduler;
-	uint32_t at;
 
 	if (rng_one_in(&sim->rng, CREEP_ONE_IN))
 		sim->now_ms++;
@@ -118,6 +117,13 @@ bool schedule_pick(struct sim *sim, struct item *ret_item)
 			sim->now_ms = due_ms;
 		run_due(sim);
 	}
+}
+
+bool schedule_pick(struct sim *sim, struct item *ret_item)
+{
+	struct scheduler *scheduler = &sim->scheduler;
+	uint32_t at;
+
 	if (scheduler->run_count == 0)
 		return false;
 	at = rng_below(&sim->rng, scheduler->run_count);

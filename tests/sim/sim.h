@@ -4,8 +4,8 @@
  *
  * What may happen next stands in the run list; the scheduler picks one item of it at random, so every
  * order that the real machines allow can come up.  Time is simulated: it creeps while something can run and jumps when
- * nothing can.  Built for a cluster: mirrors (legs, log device) are shared, nodes[] have kernels and daemons of
- * their own; today one node is used.  All memory of a seed is freed at its end.
+ * nothing can.  Mirrors (legs, log device) are shared; nodes[] have kernels, daemons and a corosync of their own, one to
+ * SIM_NODES_MAX of them.  All memory of a seed is freed at its end.
  */
 #ifndef SIM_H
 #define SIM_H
@@ -26,8 +26,6 @@
 #define INFLIGHT_MAX 4  /* writes to a cell of one leg under way at once */
 #define DISK_WRITES_MAX (2 * CORE_IO_MAX)
 #define SOCKET_MAX 128
-#define GROUP_MAX 1024
-#define CLAIMS_MAX 2048
 #define COPIES_MAX 64
 #define BIO_CELLS_MAX 4
 #define TABLES_MAX 4 /* luids of one dm device alive at once */
@@ -63,7 +61,14 @@ uint32_t rng_between(struct rng *rng, uint32_t low, uint32_t high); /* both incl
 enum item_type {
 	ITEM_THREAD,       /* a kernel thread goes on (object: struct kthread) */
 	ITEM_SOCKET,       /* the daemon takes the next request */
-	ITEM_DELIVERY,     /* the group delivers the next message */
+	ITEM_DELIVERY,     /* the group delivers the next message or view */
+	ITEM_SEND,         /* the group takes what a daemon wants to multicast */
+	ITEM_MEMBERS,      /* daemons that came or went become known to the group */
+	ITEM_REFORM,       /* corosync forms its rings anew, after a loss or a merge */
+	ITEM_QUORUM,       /* a daemon hears of quorum and of the nodes of the cluster */
+	ITEM_ENGINE_START, /* corosync starts */
+	ITEM_FENCE,        /* a node fences another one (object: struct node) */
+	ITEM_FENCED,       /* a daemon hears that a node was fenced (object: struct node) */
 	ITEM_DISK,         /* an I/O of a log device completes (struct disk_io) */
 	ITEM_LEG,          /* an I/O of a leg makes its next step (struct leg_io) */
 	ITEM_HELPER,       /* a helper of the daemon has done its call (struct helper) */
@@ -75,7 +80,7 @@ enum item_type {
 	ITEM_ADMIN,        /* the next table change (struct dmdev) */
 	ITEM_STATUS,       /* the next status ioctl (struct dmdev) */
 	ITEM_DM_EVENT,     /* a dm event reaches the daemon */
-	ITEM_FAULT,        /* the next fault */
+	ITEM_FAULT,        /* the end of a fault (what it was about) */
 	ITEM_DAEMON_START,
 	ITEM_NODE_START,
 };
@@ -105,6 +110,8 @@ void schedule_in(struct sim *sim, uint64_t delay_ms, enum item_type type, struct
 		 void *object);
 /* Completion of an I/O: at once as a rule, slow by the seed's rate. */
 void schedule_io(struct sim *sim, enum item_type type, struct node *node, void *object);
+/* Time passes. */
+void schedule_time(struct sim *sim);
 /* Takes the next item; false when there is none. */
 bool schedule_pick(struct sim *sim, struct item *ret_item);
 /* Drops the items for which `gone` says true. */
@@ -151,6 +158,7 @@ struct leg {
 	bool reads_fail;
 	bool writes_fail;
 	bool flush_fails_once; /* and what the cache held is lost */
+	uint32_t flush_errors; /* bit i: node i has not been told of that yet */
 	bool suspect;          /* has lost acknowledged data: only a new leg repairs it */
 };
 
@@ -197,6 +205,23 @@ struct acknowledged {
 	uint32_t cell, version;
 };
 
+/* What is done to a mirror on all nodes together: see admin_cluster.c. */
+enum change_phase { CHANGE_NONE, CHANGE_LOAD, CHANGE_SUSPEND, CHANGE_RESUME, CHANGE_CLEAR };
+
+struct change {
+	enum change_phase phase;
+	bool loads;
+	bool rolling;   /* no barrier: each resumes as soon as it has suspended (F22) */
+	uint32_t nodes; /* bit i: node i takes part */
+	uint32_t done;  /* ... and has done this phase */
+	uint32_t ahead; /* rolling: resumes in the phase of suspending */
+	uint32_t begun;
+	struct geometry geometry;
+	enum log_type type;
+	struct disk *disk;
+	enum sync_option sync;
+};
+
 struct mirror {
 	struct sim *sim;
 	uint32_t index;
@@ -212,7 +237,9 @@ struct mirror {
 	/* per cell */
 	uint32_t *done_floor;    /* newest version whose write has been acknowledged */
 	uint32_t *flushed_floor; /* ... and flushed by the application since */
-	uint8_t *busy;           /* the application writes it */
+	uint8_t *busy;           /* an application writes it: 1 + index of the node */
+	struct change change;
+	struct dmdev *creator; /* activates it, with changes: nobody else may */
 	/* per cell: leg writes and copies under way (oracle 3) */
 	uint16_t *cell_writes;
 	uint16_t *cell_copies;
@@ -229,6 +256,8 @@ struct mirror {
 };
 
 #include "sim_kernel.h"
+
+#include "sim_group.h"
 
 /* ---- a node's daemon ---- */
 
@@ -281,7 +310,7 @@ struct daemon_process {
 	void *allocated[CORE_LOGS_MAX];
 	uint32_t allocated_count;
 	uint32_t node_id;
-	bool socket_scheduled, delivery_scheduled;
+	bool socket_scheduled;
 };
 
 struct node {
@@ -297,53 +326,79 @@ struct node {
 	uint32_t socket_head, socket_count;
 	struct dmdev devs[SIM_MIRRORS_MAX];
 	struct daemon_process daemon;
-	uint32_t delivered; /* messages of the group */
-	uint64_t fault_ms;  /* when something last happened that excuses a late answer */
-	uint64_t served;    /* when a daemon of this boot last died, or 0 */
-};
-
-/* ---- the group ---- */
-
-struct claim {
-	struct group_message message;
-	bool used;
-};
-
-struct group {
-	struct group_message *queue; /* GROUP_MAX, ring */
-	uint32_t sent;
-	struct claim claims[CLAIMS_MAX];
-	uint32_t next_claim;
+	/* the cluster */
+	bool engine;        /* corosync runs */
+	uint32_t component; /* of the network: nodes of the same one hear each other */
+	struct ring *ring;  /* that corosync is part of, or NULL */
+	struct membership group;
+	bool seen_all; /* wait_for_all has been satisfied */
+	bool quorum_scheduled;
+	uint32_t told_nodes;                  /* of the cluster, as the daemon has heard */
+	struct node *fencer;                  /* who is about to fence it */
+	bool fenced;                          /* since it was last part of a ring */
+	bool known;                           /* has been part of a ring */
+	bool was_quorate;                     /* since it booted */
+	uint64_t watchdog_ms;                 /* when it is crashed for want of quorum, or 0 */
+	uint64_t daemon_paused_ms, paused_ms; /* until then */
+	uint32_t failed;          /* bit i: `dmclog fail` for mirror i: its FLUSHes may fail */
+	bool disk_path_failed;    /* no log device can be reached from here */
+	uint32_t leg_path_failed; /* bit i: nor leg i of any mirror */
+	uint64_t fault_ms;        /* when something last happened that excuses a late answer */
+	uint64_t served;          /* when a daemon of this boot last died, or 0 */
 };
 
 /* ---- the whole ---- */
+
+/* How it becomes known that a node has stopped, apart from its coming back. */
+enum proof {
+	PROOF_NONE,
+	PROOF_FENCING,
+	PROOF_TIME, /* takeover_delay_ms; nodes without quorum are crashed by their watchdogs */
+};
 
 /* What one seed is like; chosen from it. */
 struct profile {
 	uint32_t nodes, mirrors;
 	uint32_t think_ms, depth, read_percent, flush_percent, hot_percent;
-	uint32_t admin_ms, status_ms, fault_ms;
+	uint32_t admin_ms, status_ms, fault_events;
 	uint32_t weight_node_crash, weight_daemon_crash, weight_disk, weight_leg, weight_lost;
+	uint32_t weight_partition, weight_engine, weight_pause, weight_all, weight_path,
+		weight_operator;
+	uint32_t boot_ms, token_ms, try_again_one_in;
+	enum proof proof;
+	bool two_node;
 	uint32_t slow_io_one_in, slow_io_ms;
 	uint32_t disk_error_one_in, lost_request_one_in, destage_one_in;
 	bool fd_store;
 	bool punctual; /* nothing is lost or slow: no answer may take 15 s */
 	bool log_types_change;
+	bool together;  /* changes on all nodes at once */
+	bool few_slots; /* fewer than nodes and former boots may need at once */
 	struct core_config config;
 };
 
 struct options {
 	uint64_t seed, seeds, events;
 	uint32_t nodes;
-	uint64_t cut_at; /* --crash-every: a power cut at that event, no other fault; else 0 */
-	bool trace, daemon_crashes, verbose;
+	uint64_t cut_at;  /* --crash-every: a power cut at that event, no other fault; else 0 */
+	uint32_t without; /* bit i: without feature i */
+	bool trace, verbose;
+};
+
+/* What became of a seed. */
+struct seed_result {
+	bool failed;
+	const char *oracle; /* a constant */
+	uint64_t event, hash;
+	uint32_t nodes;
+	char message[512];
 };
 
 struct counts {
 	uint64_t events, requests, copies, copied_voided, node_crashes, daemon_crashes, reads,
 		writes;
 	uint64_t stale_excused, swallowed, reloads, takeovers, legs_failed, disk_errors, cache_lost,
-		eio;
+		eio, views, partitions, fenced, watchdogs, pauses, engine_restarts, changes;
 };
 
 enum phase { PHASE_RUN, PHASE_SETTLE, PHASE_CLOSE };
@@ -353,7 +408,7 @@ struct sim {
 	struct profile profile;
 	struct rng rng;
 	struct scheduler scheduler;
-	uint64_t now_ms, event, settle_ms;
+	uint64_t now_ms, event, settle_ms, fault_event;
 	enum phase phase;
 	struct node *nodes; /* SIM_NODES_MAX */
 	uint32_t node_count;

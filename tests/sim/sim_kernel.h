@@ -80,6 +80,7 @@ struct table {
 	uint16_t *pending;
 	uint64_t *clean_list;
 	uint8_t *on_clean_list;
+	uint8_t *clear_lost; /* its CLEAR never reached the log */
 	uint32_t clean_count;
 	bool flush_failure;
 	uint32_t recovery_count; /* the semaphore: 0 or 1 */

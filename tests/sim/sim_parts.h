@@ -79,17 +79,70 @@ void legs_copy(struct sim *sim, struct node *node, const struct effect_copy *eff
 void leg_io_step(struct sim *sim, struct node *node, struct leg_io *io);
 /* The one who asked is gone: what is in flight lands or does not. */
 void leg_io_abandon(struct sim *sim, struct leg_io *io);
-void copy_void(struct sim *sim, struct mirror *mirror, struct node *node, uint64_t region);
+void copy_void(struct sim *sim, struct mirror *mirror, const struct node *node, uint64_t region);
+void copy_void_one(struct sim *sim, struct copy *copy);
 
 /* ---- fake_group.c ---- */
 
 void group_multicast(struct sim *sim, struct node *node, const struct group_message *message);
+void group_send(struct sim *sim, struct node *node);
 void group_deliver(struct sim *sim, struct node *node);
+/* The daemon wants to be a member; it is none any more. */
+void group_join(struct sim *sim, struct node *node);
+void group_leave(struct sim *sim, struct node *node);
+/* There may be something to deliver; to send. */
+void member_wake(struct sim *sim, struct node *node);
+void member_kick(struct sim *sim, struct node *node);
+
+/* ---- fake_parcel.c ---- */
+
+struct parcel *parcel_pack(struct sim *sim, const struct node *node,
+			   const struct group_message *message);
+void parcel_unpack(struct sim *sim, const struct parcel *parcel, struct group_message *ret_message);
+void parcel_put(struct sim *sim, struct parcel *parcel);
+
+/* ---- fake_ring.c ---- */
+
+struct group_event *ring_event(struct ring *ring, uint64_t at);
+void ring_put(struct sim *sim, struct ring *ring);
+void ring_order(struct sim *sim, struct ring *ring, struct parcel *parcel);
+/* The network or the set of corosyncs has changed: rings that do not fit stand still until they are formed anew. */
+void rings_break(struct sim *sim);
+void rings_reform(struct sim *sim);
+void rings_members_changed(struct sim *sim);
+
+/* ---- fake_cluster.c ---- */
+
+bool cluster_quorate(const struct sim *sim, const struct node *node);
+void cluster_tell_quorum(struct sim *sim, struct node *node);
+void cluster_ring_formed(struct sim *sim, struct node *node, struct ring *ring);
+void cluster_ring_repaired(struct sim *sim, const struct ring *ring);
+void cluster_reformed(struct sim *sim);
+void cluster_daemon_started(struct sim *sim, struct node *node);
+void engine_start(struct sim *sim, struct node *node);
+void engine_stop(struct sim *sim, struct node *node);
+void cluster_fence(struct sim *sim, struct node *fencer, struct node *target);
+void cluster_tell_fenced(struct sim *sim, struct node *node, const struct node *target);
+/* Time has passed: watchdogs come before all else. */
+void cluster_watchdogs(struct sim *sim);
+
+/* ---- group_windows.c ---- */
+
+const char *message_name(enum group_message_type type);
+/* The first delivery of a message to anybody. */
+void windows_understand(struct sim *sim, struct node *node, const struct group_message *message);
+/* These nodes (bit i: node i) have left somebody's view. */
+void windows_departed(struct sim *sim, uint32_t gone);
+/* The newest window of this node with this region may be written by others. */
+bool window_is_void(const struct sim *sim, const struct mirror *mirror, const struct node *node,
+		    uint64_t region);
 
 /* ---- fake_daemon.c, fake_effects.c ---- */
 
 void daemon_start(struct sim *sim, struct node *node);
 void daemon_crash(struct sim *sim, struct node *node);
+/* A crash, and a start later. */
+void daemon_kill(struct sim *sim, struct node *node);
 void *daemon_allocate(struct sim *sim, struct node *node, size_t bytes);
 void daemon_release(struct sim *sim, struct node *node, void *memory);
 void daemon_free(struct node *node);
@@ -180,25 +233,71 @@ void admin_removed(struct sim *sim, struct dmdev *dev);
 /* The table about to be resumed may copy every region. */
 bool admin_all_may_be_copied(const struct dmdev *dev);
 extern const uint8_t plan_nothing[];
+/* What a table as the mirror is now would be. */
+void admin_next_as_now(struct dmdev *dev);
+void admin_next_geometry(struct sim *sim, const struct mirror *mirror, struct geometry *geometry);
+bool admin_needs_new_leg(const struct mirror *mirror);
+/* Does a daemon of some node have it open? */
+bool admin_disk_open(const struct sim *sim, const struct disk *disk);
+
+/* ---- admin_cluster.c: what is done to a mirror on all nodes together ---- */
+
+bool change_begin(struct sim *sim, struct dmdev *dev);
+/* The device's part in it. */
+void change_next(struct sim *sim, struct dmdev *dev);
+void change_node_gone(struct mirror *mirror, const struct node *node);
+/* Nobody has a table of the mirror. */
+bool mirror_unused(const struct sim *sim, const struct mirror *mirror);
 
 /* ---- application.c ---- */
 
 void application_next(struct sim *sim, struct dmdev *dev);
 /* error: 0, or the bio failed */
 void application_done(struct sim *sim, struct bio *bio, int error);
-void application_crash(struct sim *sim, struct mirror *mirror);
+void application_crash(struct mirror *mirror, const struct node *node);
+void application_power_cut(struct mirror *mirror);
 
 /* ---- faults.c ---- */
 
-void faults_next(struct sim *sim, struct node *node, void *object);
+/* One begins; the next one is due when sim->event has reached sim->fault_event. */
+void fault_next(struct sim *sim);
+/* object: what the fault was about */
+void fault_ends(struct sim *sim, struct node *node, void *object);
 void faults_stop(struct sim *sim);
 void node_crash(struct sim *sim, struct node *node, bool power_cut);
 void node_start(struct sim *sim, struct node *node);
+void mirror_power_cut(struct sim *sim, struct mirror *mirror);
+
+/* ---- faults_cluster.c ---- */
+
+void network_cut(struct sim *sim);
+void network_heal(struct sim *sim);
+void node_pause_ends(struct sim *sim, struct node *node);
+void fault_pause(struct sim *sim, struct node *node);
+void fault_path(struct sim *sim, struct node *node);
+void paths_heal(struct sim *sim, struct node *node);
+void fault_control(struct sim *sim, struct node *node);
+void fault_fail(struct sim *sim, struct node *node);
+bool disk_fails(const struct node *node, const struct disk *disk);
+void fault_engine(struct sim *sim, struct node *node);
+void fault_all(struct sim *sim);
+/* The item belongs to what pauses. */
+bool item_pauses(const struct sim *sim, const struct item *item, uint64_t *ret_until_ms);
 
 /* ---- kernel_disk_log.c ---- */
 
 /* The kernel's own disk log runs the mirror for a while, ended cleanly or by a power cut. */
 void kernel_log_episode(struct sim *sim, struct mirror *mirror);
+
+/* ---- main.c, minimise.c, features.c ---- */
+
+void seed_run(const struct options *options, struct seed_result *ret_result);
+/* True when the seed fails. */
+bool minimise(const struct options *options);
+uint32_t feature_count(void);
+const char *feature_name(uint32_t feature);
+uint32_t features_parse(const char *names);
+void features_leave_out(struct profile *profile, uint32_t without);
 
 /* ---- profile.c, world.c ---- */
 
@@ -227,6 +326,8 @@ void disk_structure_changed(struct disk *disk, uint64_t offset_bytes);
 /* ---- oracles ---- */
 
 /* 1 */
+/* All members have delivered what this one has, or less, and none is missing. */
+bool state_is_newest(const struct sim *sim, const struct node *node);
 void clean_init(struct sim *sim, struct mirror *mirror);
 void clean_cells_changed(struct sim *sim, struct mirror *mirror, uint32_t first_cell,
 			 uint32_t count);
@@ -235,15 +336,18 @@ void clean_check_core(struct sim *sim, struct node *node);
 /* Everything anew: the geometry, the truth or many contents have changed. */
 void clean_renew(struct sim *sim, struct mirror *mirror);
 /* After a cut or before an opening: what is not clean may be copied from now on. */
+/* What is not clean on the log device now may be copied, too. */
+void clean_add_may_copy(struct mirror *mirror, bool everything);
 void clean_note_may_copy(struct sim *sim, struct mirror *mirror, bool everything);
 /* 2 */
-void state_check(struct sim *sim, const struct node *node);
+void state_check(struct sim *sim, const struct node *node, struct ring *ring, uint64_t at);
 /* 3 */
 void copy_check_write(struct sim *sim, const struct bio *bio);
 void copy_check_start(struct sim *sim, const struct copy *copy);
 void copy_check_write_piece(struct sim *sim, const struct copy *copy);
 void copy_note_synced(struct mirror *mirror, uint64_t region);
-void copy_check_lost(struct sim *sim, struct node *node, const struct group_message *message);
+void copy_check_lost(struct sim *sim, const struct node *node, struct mirror *mirror,
+		     const struct group_message *message);
 /* 4 */
 void read_check(struct sim *sim, const struct bio *bio, const uint32_t *versions);
 /* 5 */

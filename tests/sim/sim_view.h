@@ -12,6 +12,8 @@ struct core_view {
 	uint64_t region_count;
 	bool open, everything_held, resumed;
 	bool failed; /* works without its log device */
+	bool unwatched; /* a member left, and its side may have gone on: all is lost when it is proven stopped */
+	bool by_proxy; /* another node holds for it */
 	/* words of 64 regions, valid until the next step */
 	const uint64_t *out, *lost, *held, *marked, *pending;
 	uint64_t out_count;
@@ -21,5 +23,8 @@ struct core_view {
 bool core_view(const struct core *core, const char *uuid, enum log_type type,
 	       uint64_t device_sectors, uint32_t region_sectors, uint32_t log_minor,
 	       struct core_view *ret_view);
+
+/* The regions of this word that some member of a core log holds, as this node knows. */
+uint64_t core_view_holds(const struct core *core, uint32_t index, uint64_t word);
 
 #endif

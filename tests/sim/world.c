@@ -66,7 +66,6 @@ static void world_build(struct sim *sim)
 	sim->nodes = sim_alloc(sim, sim->profile.nodes * sizeof(struct node));
 	sim->node_count = sim->profile.nodes;
 	sim->mirror_count = sim->profile.mirrors;
-	sim->group.queue = sim_alloc(sim, GROUP_MAX * sizeof(struct group_message));
 	for (uint32_t i = 0; i < sim->mirror_count; i++)
 		mirror_build(sim, &sim->mirrors[i], i);
 	for (uint32_t i = 0; i < sim->node_count; i++) {
@@ -77,9 +76,8 @@ static void world_build(struct sim *sim)
 		for (uint32_t j = 0; j < sizeof(node->machine_id); j++)
 			node->machine_id[j] = (uint8_t)rng_next(&sim->rng);
 		node_start(sim, node);
-		schedule_in(sim, 1 + rng_below(&sim->rng, sim->profile.fault_ms), ITEM_FAULT, node,
-			    NULL);
 	}
+	sim->fault_event = 1 + rng_below(&sim->rng, 2 * sim->profile.fault_events);
 }
 
 static void dm_event(struct sim *sim, struct node *node, struct dmdev *dev)
@@ -109,19 +107,53 @@ static void table_timer(struct sim *sim, struct table *table, enum item_type typ
 	}
 }
 
+/* The group and the quorum, as a node sees them; false: another kind of item. */
+static bool cluster_step(struct sim *sim, const struct item *item)
+{
+	struct node *node = item->node;
+
+	switch (item->type) {
+	case ITEM_DELIVERY:
+		group_deliver(sim, node);
+		return true;
+	case ITEM_SEND:
+		group_send(sim, node);
+		return true;
+	case ITEM_MEMBERS:
+		rings_members_changed(sim);
+		return true;
+	case ITEM_REFORM:
+		rings_reform(sim);
+		return true;
+	case ITEM_QUORUM:
+		cluster_tell_quorum(sim, node);
+		return true;
+	case ITEM_ENGINE_START:
+		engine_start(sim, node);
+		return true;
+	case ITEM_FENCE:
+		cluster_fence(sim, node, item->object);
+		return true;
+	case ITEM_FENCED:
+		cluster_tell_fenced(sim, node, item->object);
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void world_step(struct sim *sim, const struct item *item)
 {
 	struct node *node = item->node;
 
+	if (cluster_step(sim, item))
+		return;
 	switch (item->type) {
 	case ITEM_THREAD:
 		thread_step(sim, item->object);
 		break;
 	case ITEM_SOCKET:
 		daemon_take_request(sim, node);
-		break;
-	case ITEM_DELIVERY:
-		group_deliver(sim, node);
 		break;
 	case ITEM_DISK:
 		disk_complete(sim, node, item->object);
@@ -155,13 +187,17 @@ static void world_step(struct sim *sim, const struct item *item)
 		dm_event(sim, node, item->object);
 		break;
 	case ITEM_FAULT:
-		faults_next(sim, node, item->object);
+		fault_ends(sim, node, item->object);
 		break;
 	case ITEM_DAEMON_START:
-		daemon_start(sim, node);
+		if (node->up && !node->daemon.alive)
+			daemon_start(sim, node);
 		break;
 	case ITEM_NODE_START:
-		node_start(sim, node);
+		if (!node->up)
+			node_start(sim, node);
+		break;
+	default:
 		break;
 	}
 }
@@ -169,12 +205,24 @@ static void world_step(struct sim *sim, const struct item *item)
 static bool world_next(struct sim *sim)
 {
 	struct item item;
+	uint64_t until_ms;
 
 	sim->event++;
-	if (!schedule_pick(sim, &item)) {
-		violate(sim, "simulator", "nothing can happen any more");
-		return false;
-	}
+	if (sim->phase == PHASE_RUN && sim->event >= sim->fault_event)
+		fault_next(sim);
+	do {
+		schedule_time(sim);
+		cluster_watchdogs(sim);
+		if (!schedule_pick(sim, &item)) {
+			if (sim->scheduler.heap_count > 0)
+				continue; /* the watchdog took all that could run */
+			violate(sim, "simulator", "nothing can happen any more");
+			return false;
+		}
+		if (!item_pauses(sim, &item, &until_ms))
+			break;
+		schedule_in(sim, until_ms - sim->now_ms, item.type, item.node, item.object);
+	} while (true);
 	world_step(sim, &item);
 	return !sim->failed;
 }
@@ -189,6 +237,15 @@ static uint64_t settle_limit_ms(const struct sim *sim)
 	return SETTLE_LIMIT_MS + 2 * bytes * 1000 / RESYNC_BYTES_PER_SECOND_MIN;
 }
 
+/* What of its CLEARs was lost comes once more. */
+static void wake_workers(struct sim *sim)
+{
+	for (uint32_t i = 0; i < sim->node_count; i++)
+		for (uint32_t j = 0; j < sim->mirror_count; j++)
+			if (sim->nodes[i].up && sim->nodes[i].devs[j].active != NULL)
+				worker_wake(sim, sim->nodes[i].devs[j].active);
+}
+
 static void world_settle(struct sim *sim)
 {
 	uint64_t until_ms, until_event = sim->event + SETTLE_LIMIT_EVENTS;
@@ -197,6 +254,7 @@ static void world_settle(struct sim *sim)
 	NOTE(sim, "settle", 0, 0, "---- faults and load stop");
 	sim->phase = PHASE_SETTLE;
 	faults_stop(sim);
+	wake_workers(sim);
 	sim->settle_ms = sim->now_ms;
 	until_ms = sim->now_ms + settle_limit_ms(sim);
 	do {
@@ -238,6 +296,15 @@ static void world_close(struct sim *sim)
 		close_check(sim, &sim->mirrors[i]);
 }
 
+/* Of all nodes and legs. */
+static void power_cut(struct sim *sim)
+{
+	for (uint32_t i = 0; i < sim->node_count; i++)
+		node_crash(sim, &sim->nodes[i], false);
+	for (uint32_t i = 0; i < sim->mirror_count; i++)
+		mirror_power_cut(sim, &sim->mirrors[i]);
+}
+
 void world_run(struct sim *sim)
 {
 	const struct options *options = sim->options;
@@ -247,7 +314,7 @@ void world_run(struct sim *sim)
 	world_build(sim);
 	while (!sim->failed && sim->event < options->events) {
 		if (sim->event == options->cut_at && options->cut_at != 0)
-			node_crash(sim, &sim->nodes[0], true);
+			power_cut(sim);
 		(void)world_next(sim);
 	}
 	if (!sim->failed)

@@ -1,42 +1,89 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The simulator: seeds in which no oracle may find anything, a power cut at every
-# step of short scenarios, equal traces of equal seeds, and every planted bug found.
-# Invariant: a plant that is not found, or not listed, is a failure of the suite.
-# Limits: SIM_SEEDS seeds (400); a night's run is build/dmclog-sim --seeds 1000000.
-# time-limit: 600
+# step of short scenarios, equal traces of equal seeds, seeds that failed once, and
+# every planted bug found by its oracle.
+# Invariant: a plant that is not found, or not in tests/sim/plants.tsv, is a failure.  One that is listed there
+# as "#open" no seed has found in the simulator of today: it counts as skipped.
+# Limits: SIM_SEEDS seeds (400) for one node, as many for clusters of each size; a
+# night's run is build/dmclog-sim --nodes 0 --seeds 1000000.
+# time-limit: 900
 set -u
-sim=${BUILD:-build}/dmclog-sim
-seeds=${SIM_SEEDS:-400}
-rc=0
+export sim=${BUILD:-build}/dmclog-sim
+export seeds=${SIM_SEEDS:-400}
+plants=tests/sim/plants.tsv
+jobs=$(nproc)
 
-# Prints ok or not ok; the first line with a seed is the reason.
-judge() { # NAME COMMAND...
-	local name=$1 out
+# Prints ok or not ok; the first line with a seed is the reason.  A seed that is listed as "#open" under the test's
+# name fails still, and counts as skipped: it did not show what it should.
+judge() { # NAME OPTION...
+	local name=$1 out failed open line seed
 	shift
-	if out=$("$@" 2>&1); then
+	if out=$("$sim" "$@" 2>&1); then
 		echo "ok $name: $(grep -o '^[0-9]* seeds.*' <<<"$out")"
-	else
-		grep '^seed' <<<"$out" | head -20
-		echo "not ok $name - $(grep -m1 -E '^seed|rror|fault' <<<"$out" | cut -c1-200)"
-		rc=1
+		return
 	fi
+	failed=$(grep '^seed' <<<"$out")
+	open=$(grep "^#open	$name	" tests/sim/regressions | cut -f3)
+	while IFS= read -r line; do
+		seed=$(cut -d' ' -f2 <<<"$line")
+		if [ -n "$seed" ] && grep -qx "$seed" <<<"$open"; then
+			echo "skip $name-$seed - OPEN: ${line:0:150}"
+		else
+			echo "$line"
+			echo "not ok $name - $(grep -m1 -E '^seed|rror|fault' <<<"${line:-$out}" | cut -c1-200)"
+			return
+		fi
+	done <<<"$failed"
+	echo "ok $name: $(grep -o '^[0-9]* seeds.*' <<<"$out"), all of them open"
 }
 
-judge sim-seeds "$sim" --seeds "$seeds" --events 5000
-judge sim-crash-every "$sim" --crash-every --seeds 6 --events 400
-judge sim-deterministic "$sim" --twice --seeds 20 --events 3000
+# Seed after seed of the list: what failed once does not again.
+regress() { # NODES SEED EVENTS WITHOUT
+	local without=()
+	[ "$4" = - ] || without=(--without "$4")
+	judge "sim-regression-$1-$2" --nodes "$1" --seed "$2" --events "$3" "${without[@]}"
+}
 
-plants=$("$sim" --plant list)
-[ -n "$plants" ] || { echo "not ok sim-plants - none listed"; rc=1; }
-for plant in $plants; do
-	found=$("$sim" --plant "$plant" --seeds 1000 --events 10000 2>&1 | grep -B1 '^found')
+plant() { # NAME NODES ORACLE [FIRST-SEED]
+	local found
+	found=$("$sim" --plant "$1" --nodes "$2" --oracle "$3" --seed "${4:-1}" --seeds 1000 \
+		--events 10000 2>&1 | grep -B1 '^found')
 	if [ -n "$found" ]; then
-		echo "ok sim-plant-$plant found by $(sed -E \
-			's/^(seed [0-9]+) .*(oracle [^:]*):.*/\1 in \2/;1q' <<<"$found")"
+		echo "ok sim-plant-$1 found by $(sed -E \
+			's/^(seed [0-9]+ nodes [0-9]+) .*(oracle [^:]*):.*/\1 in \2/;1q' <<<"$found")"
 	else
-		echo "not ok sim-plant-$plant - not found by 1000 seeds"
-		rc=1
+		echo "not ok sim-plant-$1 - not found by oracle $3 in 1000 seeds of $2 nodes"
 	fi
+}
+export -f judge regress plant
+
+work() {
+	echo "judge sim-seeds --nodes 1 --seeds $seeds"
+	for nodes in 0 2 3 5; do
+		echo "judge sim-seeds-nodes-$nodes --nodes $nodes --seeds $seeds"
+	done
+	echo "judge sim-seeds-nodes-32 --nodes 32 --seeds $((seeds / 100)) --events 10000"
+	echo "judge sim-crash-every --nodes 1 --crash-every --seeds 6 --events 400"
+	echo "judge sim-crash-every-nodes-3 --nodes 3 --crash-every --seeds 3 --events 600"
+	echo "judge sim-deterministic --nodes 1 --twice --seeds 20 --events 3000"
+	echo "judge sim-deterministic-nodes-0 --nodes 0 --twice --seeds 40 --events 3000"
+	grep -v '^#' tests/sim/regressions | cut -f1-4 | sed 's/^/regress /'
+	grep -v '^#' $plants | sed 's/^/plant /'
+}
+
+open_plants=$(grep '^#open' $plants | cut -f2)
+listed=$(diff <("$sim" --plant list | sort) \
+	<({ grep -v '^#' $plants | cut -f1 && echo "$open_plants"; } | grep . | sort) |
+	grep '^[<>]' | tr '\n' ' ')
+for name in $open_plants; do
+	echo "skip sim-plant-$name - OPEN: not found in the simulator of today, see tests/sim/cases.tsv for the unit test"
 done
-exit $rc
+if [ -z "$listed" ]; then
+	echo "ok sim-plants-listed: $(grep -vc '^#' $plants)"
+else
+	echo "not ok sim-plants-listed - without (<) or unknown to (>) the simulator: $listed"
+fi
+results=$(work | tr '\t' ' ' | xargs -P "$jobs" -I{} bash -c '{}')
+echo "$results"
+[ -z "$listed" ] && ! grep -q '^not ok' <<<"$results"

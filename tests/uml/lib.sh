@@ -47,7 +47,8 @@ node_pid() { cat "$UML_RUN/n$1/pid" 2>/dev/null; }
 # Is PID a living process of this run?
 uml_pid_is_ours() {
 	local stat
-	{ stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 1
+	# Not $(<file): when the file has gone, that ends a shell with errexit (bash 5.2), also in a condition.
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
 	stat=${stat##*) }
 	[ "${stat%% *}" != Z ] && tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null |
 		grep -qF "uml_dir=$UML_RUN/uml "

@@ -124,6 +124,8 @@ case_log_device() {
 	daemon_stop 1
 }
 
+base_shows_all() { [ -z "$(log_dirty)" ]; }
+
 case_leg() {
 	local log="4 lame clustered-disk 98:0 1024"
 	legs_noise
@@ -133,6 +135,8 @@ case_leg() {
 	LEGS="/dev/ubdb 0 /dev/mapper/leg 0"
 	mirror_create 1 m "$log"
 	mirror_wait 1 m
+	# What was copied and is not yet on the base would be lost with the leg, too.
+	wait_for 10 base_shows_all || fail "the base does not show what was copied"
 	device_turn leg "0 $SECTORS error"
 	write_begin m 9
 	node_wait 1 10 'grep -q "lame: region 9 went out of sync: a leg failed a write" /mnt/job/d.log &&

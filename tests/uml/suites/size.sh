@@ -11,7 +11,7 @@ set -u
 MANY=$((16 << 20))
 # 24 bits a region: bitmaps of kinds and holds, and the log's images as they are and as they
 # should be; and some megabytes whatever the mirror is.
-MEMORY_KIB_MAX=$((MANY * 24 / 8 / 1024 + 16384))
+MEMORY_KIB_MAX=$((MANY * 26 / 8 / 1024 + 16384))
 RESUME_MS_MAX=5000
 
 legs_empty() {

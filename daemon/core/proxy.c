@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Holding for a node that cannot write its slot, or has none (F19).
+ *
+ * It asks the *proxy*, the oldest member that uses the log and can write, by HOLD: the proxy sets the bits in its own slot, and
+ * says CONFIRM when they are on the device.  All followers keep what each member holds so (replicated.holds, as for core
+ * logs), so that it is lost when that member is proven stopped.  The proxy's own death needs nothing: its slot covers those
+ * regions.  When the proxy leaves, it makes them lost before its slot goes; who is left without asks the next one for all
+ * that it holds.  FLUSH fails only when nobody can write.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "core_private.h"
+#include "plant.h"
+#include "words_codec.h"
+
+const struct member *entry_proxy(const struct entry *entry, uint32_t node_id)
+{
+	const struct member *proxy = NULL;
+
+	for (uint32_t i = 0; i < CORE_NODES_MAX; i++) {
+		const struct member *member = &entry->member[i];
+
+		if (member->node_id == 0 || member->node_id == node_id || member->departed ||
+		    member->use != MEMBER_RESUMED || !member->has_state || member->device_failed ||
+		    member->slot == NO_SLOT)
+			continue;
+		if (proxy == NULL || member->seniority < proxy->seniority)
+			proxy = member;
+	}
+	return proxy;
+}
+
+static const struct member *own_proxy(struct core *core, const struct log *log)
+{
+	const struct entry *entry = entry_look(core, &log->name);
+
+	return entry == NULL ? NULL : entry_proxy(entry, core->config.node_id);
+}
+
+bool proxy_there(struct core *core, const struct log *log)
+{
+	return own_proxy(core, log) != NULL && !PLANTED(PLANT_NO_PROXY);
+}
+
+/* A slot will be free when those of the dead have been merged: a FLUSH waits for it. */
+static bool slot_to_come(struct core *core, struct log *log)
+{
+	const struct entry *entry = entry_look(core, &log->name);
+	const struct member *me = member_own(core, log);
+
+	for (uint32_t i = 0; me != NULL && me->slot == NO_SLOT && i < CORE_NODES_MAX; i++)
+		if (entry->member[i].node_id != 0 && entry->member[i].to_merge)
+			return true;
+	return false;
+}
+
+bool proxy_hopeless(struct core *core, struct log *log)
+{
+	return !proxy_there(core, log) && !slot_to_come(core, log);
+}
+
+/* ---- for others ---- */
+
+void proxy_asked(struct core *core, struct log *log, const struct group_message *message,
+		 uint64_t members)
+{
+	const struct entry *entry = entry_look(core, &log->name);
+	const struct member *proxy = entry_proxy(entry, message->sender);
+	struct proxied *proxied;
+
+	if (proxy == NULL || proxy->node_id != core->config.node_id || members == 0)
+		return;
+	proxied = &log->proxied[__builtin_ctzll(members)];
+	proxied->wanted = true;
+	proxied->node = message->sender;
+	proxied->number = message->number;
+	proxied->region_count = message->region_count;
+	memcpy(proxied->regions, message->regions, sizeof(proxied->regions));
+	log->again = true;
+}
+
+/* Sets the bits; true when all of them are on the device. */
+static bool proxied_held(struct log *log, const struct proxied *proxied)
+{
+	bool all = true;
+
+	for (uint32_t i = 0; i < proxied->region_count; i++) {
+		uint64_t bit = proxied->regions[i] >> log->layout.granularity;
+
+		if (proxied->regions[i] >= log->region_count)
+			continue;
+		image_set(&log->slot, DISK_SLOT_HEADER_BYTES, bit);
+		all = image_sure(&log->slot, DISK_SLOT_HEADER_BYTES, bit) && all;
+	}
+	return all || PLANTED(PLANT_PROXY_EARLY);
+}
+
+static void confirm_proxied(struct core *core, struct log *log)
+{
+	for (uint32_t m = 0; m < CORE_NODES_MAX; m++) {
+		struct proxied *proxied = &log->proxied[m];
+		struct group_message answer = { .type = MESSAGE_CONFIRM,
+						.node = proxied->node,
+						.number = proxied->number };
+
+		if (!proxied->wanted || !proxied_held(log, proxied))
+			continue;
+		proxied->wanted = false;
+		multicast(core, log, &answer);
+	}
+}
+
+static void own_index(struct core *core, const struct log *log, uint32_t *ret_index)
+{
+	struct entry *entry = entry_find(core, &log->name);
+	const struct member *me = member_find(entry, core->config.node_id);
+
+	*ret_index = me == NULL ? NO_INDEX : (uint32_t)(me - entry->member);
+}
+
+bool proxy_holds(struct core *core, const struct log *log, uint64_t first, uint64_t count)
+{
+	uint64_t from = first >> log->hold_granularity;
+	uint64_t to = (first + count - 1) >> log->hold_granularity;
+	uint32_t me;
+
+	if (log->type != LOG_TYPE_DISK)
+		return false;
+	own_index(core, log, &me);
+	for (uint32_t m = 0; m < CORE_NODES_MAX; m++)
+		if (m != me && bitmap_any(&log->replicated.holds[m], from, to - from + 1))
+			return true;
+	return false;
+}
+
+void proxy_let_go(struct log *log, uint64_t bit)
+{
+	uint64_t region = bit << log->hold_granularity;
+	uint64_t end = (bit + 1) << log->hold_granularity;
+
+	if (log->type != LOG_TYPE_DISK || log->own_slot == NO_INDEX || log->phase != LOG_OPEN ||
+	    log->everything_held)
+		return;
+	for (; region < end && region < log->region_count; region++)
+		if (!bitmap_test(&log->held, region) && !bitmap_test(&log->pending, region) &&
+		    image_test(&log->slot, DISK_SLOT_HEADER_BYTES,
+			       region >> log->layout.granularity))
+			(void)bitmap_set(&log->leaving, region);
+}
+
+/* Before our slot goes: what it holds for others is lost instead. */
+void proxy_give_up(struct core *core, struct log *log)
+{
+	uint8_t bytes[MESSAGE_DATA_MAX_BYTES];
+	struct group_message message = { .type = MESSAGE_LOST, .data = bytes };
+	uint64_t cursor = 0;
+	uint32_t me;
+
+	own_index(core, log, &me);
+	bitmap_clear_all(&log->merging);
+	for (uint32_t m = 0; m < CORE_NODES_MAX; m++) {
+		uint64_t bit = m == me ? BITMAP_NONE : bitmap_next(&log->replicated.holds[m], 0);
+
+		for (; bit != BITMAP_NONE; bit = bitmap_next(&log->replicated.holds[m], bit + 1))
+			for (uint64_t r = bit << log->hold_granularity;
+			     r < (bit + 1) << log->hold_granularity && r < log->region_count; r++)
+				(void)bitmap_set(&log->merging, r);
+	}
+	while (log->merging.count > 0 && cursor < bitmap_words(&log->merging) &&
+	       !PLANTED(PLANT_PROXY_FORGETS)) {
+		message.data_bytes = (uint32_t)words_encode_set(log->merging.words,
+								bitmap_words(&log->merging),
+								&cursor, bytes, sizeof(bytes));
+		if (message.data_bytes == 0)
+			break;
+		log->takeover.losses_flying++;
+		multicast(core, log, &message);
+	}
+}
+
+/* ---- for ourselves ---- */
+
+/* Our slot can be written again, with all that we hold: the proxy may forget it. */
+static void end_proxy(struct core *core, struct log *log)
+{
+	struct group_message message = { .type = MESSAGE_RELEASE };
+	uint64_t bit;
+	uint32_t me;
+
+	log->by_proxy = false;
+	log->device_bad = false;
+	log->wish.asked = false;
+	own_index(core, log, &me);
+	if (me == NO_INDEX)
+		return;
+	bit = bitmap_next(&log->replicated.holds[me], 0);
+	while (bit != BITMAP_NONE) {
+		message.regions[message.region_count++] = bit << log->hold_granularity;
+		bit = bitmap_next(&log->replicated.holds[me], bit + 1);
+		if (message.region_count < WINDOW_REGIONS_MAX && bit != BITMAP_NONE)
+			continue;
+		multicast(core, log, &message);
+		message.region_count = 0;
+	}
+}
+
+static void tell_device(struct core *core, struct log *log, bool bad)
+{
+	const struct table *table = &core->tables[log->live];
+	struct group_message message = { .type = MESSAGE_HEALTH,
+					 .luid = table->luid,
+					 .legs_failed = health_failed(table),
+					 .flush_failed = table->flush_failed,
+					 .device_failed = bad };
+
+	log->device_told = bad;
+	multicast(core, log, &message);
+}
+
+void proxy_needed(struct core *core, struct log *log)
+{
+	if (log->by_proxy || !proxy_there(core, log) || log->closing.step != CLOSING_NONE)
+		return;
+	log->by_proxy = true;
+	log->device_bad = true;
+	log->proxy_node = 0;
+	log->again = true;
+}
+
+/* The proxy is another one than before: what it has not, it is asked for. */
+static void proxy_changed(struct log *log, uint32_t node_id)
+{
+	uint64_t region = bitmap_next(&log->held, 0);
+
+	log->proxy_node = node_id;
+	log->wish.asked = false;
+	while (region != BITMAP_NONE) {
+		if (log->own_slot == NO_INDEX || log->entering != ENTER_NONE ||
+		    !image_sure(&log->slot, DISK_SLOT_HEADER_BYTES,
+				region >> log->layout.granularity)) {
+			(void)bitmap_clear(&log->held, region);
+			(void)bitmap_set(&log->pending, region);
+		}
+		region = bitmap_next(&log->held, region + 1);
+	}
+}
+
+/* This node is the only one that uses the log: then it is no use to tell that it cannot write. */
+static bool is_alone(struct core *core, const struct log *log)
+{
+	const struct entry *entry = entry_look(core, &log->name);
+
+	for (uint32_t i = 0; entry != NULL && i < CORE_NODES_MAX; i++)
+		if (member_uses(&entry->member[i]) &&
+		    entry->member[i].node_id != core->config.node_id)
+			return false;
+	return true;
+}
+
+/* The device is tried by a write of the slot's header, where nothing else is to be written. */
+static void try_device(struct core *core, struct log *log)
+{
+	const struct member *me = member_own(core, log);
+
+	if (log->own_slot == NO_INDEX && me != NULL && me->slot == NO_SLOT) {
+		/* Nothing to try it with: it counts as good until the next failure. */
+		if (core->now_ms >= log->enter_retry_ms && core->now_ms >= log->write_retry_ms)
+			log->device_bad = log->device_failed = false;
+		else
+			log_wake_at(log, log->enter_retry_ms > log->write_retry_ms ?
+						 log->enter_retry_ms :
+						 log->write_retry_ms);
+		return;
+	}
+	if (log->own_slot == NO_INDEX || log->entering != ENTER_NONE || !image_clean(&log->slot))
+		return;
+	if (!log->device_failed) {
+		if (log->by_proxy)
+			end_proxy(core, log);
+	} else if (core->now_ms >= log->write_retry_ms) {
+		image_try(&log->slot);
+	} else {
+		log_wake_at(log, log->write_retry_ms);
+	}
+}
+
+void proxy_pump(struct core *core, struct log *log)
+{
+	const struct member *proxy;
+	bool bad;
+
+	if (log->type != LOG_TYPE_DISK || !log_usable(core, log) || log->live == NO_INDEX)
+		return;
+	if (log->own_slot != NO_INDEX && log->entering == ENTER_NONE)
+		confirm_proxied(core, log);
+	if (log->by_proxy || log->device_told)
+		try_device(core, log);
+	bad = log->device_bad || (log->device_failed && !is_alone(core, log));
+	if (bad && log->base_role != BASE_NONE && log->io_flying == 0)
+		log->base_role = BASE_NONE; /* the role goes to who can write */
+	if (log->device_told != bad && log->io_flying == 0 && (!bad || log->base_role == BASE_NONE))
+		tell_device(core, log, bad);
+	proxy = own_proxy(core, log);
+	if (log->by_proxy && proxy != NULL && log->proxy_node != proxy->node_id)
+		proxy_changed(log, proxy->node_id);
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Sides of the group: whose past counts after a merge, when an epoch begins, life without the group. */
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/core/core_private.h"
+#include "group_harness.h"
+
+#define CORE_LOG HARNESS_CORE " nosync"
+#define ALL 7
+
+static struct world w;
+
+static void setup(void)
+{
+	memset(&w, 0, sizeof(w));
+	world_start(&w, 3);
+}
+
+static void teardown(void)
+{
+	world_stop(&w);
+}
+
+/* ---- sides ---- */
+
+/* Splits off `mask`, lets both sides go on for a while, and joins them again. */
+static void split_and_heal(uint32_t mask)
+{
+	world_connect(&w, ALL);
+	world_forget_sent(&w);
+	world_split(&w, mask);
+	world_advance(&w, 1000);
+}
+
+START_TEST(winner_by_epoch)
+{
+	split_and_heal(1);
+	ck_assert_uint_eq(world_group(&w, 2)->epoch, 2);
+	ck_assert_uint_eq(world_group(&w, 1)->epoch, 1);
+	ck_assert_uint_eq(world_group(&w, 2)->leader, 2);
+	ck_assert(world_same(&w, 6));
+	world_split(&w, 0);
+	ck_assert(world_same(&w, ALL));
+	/* Who was alone fetches, though it is the oldest one and has the lowest id. */
+	ck_assert_uint_eq(world_sent(&w, 1, MESSAGE_DIRECTORY), 0);
+	ck_assert_uint_eq(world_sent(&w, 2, MESSAGE_DIRECTORY), 1);
+	ck_assert_uint_eq(world_group(&w, 1)->epoch, 2);
+	ck_assert(world_active(&w, 1) && world_active(&w, 2) && world_active(&w, 3));
+}
+END_TEST
+
+static void quorate_alone(uint32_t id)
+{
+	struct input input = { .type = INPUT_QUORUM,
+			       .quorum = { .quorate = true, .nodes = &id, .node_count = 1 } };
+
+	harness_input(world_node(&w, id), &input);
+	world_run(&w);
+}
+
+/* two_node: both sides have quorum, and equal epochs: the lower leader's counts. */
+START_TEST(winner_by_leader)
+{
+	w.keep_quorum = true;
+	world_connect(&w, 3);
+	world_tell_quorum(&w, false);
+	world_run(&w);
+	world_split(&w, 1);
+	quorate_alone(1);
+	quorate_alone(2);
+	ck_assert_uint_eq(world_group(&w, 1)->epoch, world_group(&w, 2)->epoch);
+	ck_assert_uint_eq(world_group(&w, 1)->leader, 1);
+	ck_assert_uint_eq(world_group(&w, 2)->leader, 2);
+	ck_assert(world_active(&w, 1) && world_active(&w, 2));
+	world_forget_sent(&w);
+	world_split(&w, 0);
+	ck_assert_uint_eq(world_sent(&w, 1, MESSAGE_DIRECTORY), 1);
+	ck_assert_uint_eq(world_sent(&w, 2, MESSAGE_DIRECTORY), 0);
+	ck_assert(world_same(&w, 3));
+}
+END_TEST
+
+/* The side without quorum begins no epoch, and answers nothing that carries marks. */
+START_TEST(epoch_only_with_quorum)
+{
+	uint32_t flush;
+
+	world_connect(&w, ALL);
+	(void)world_resume(&w, 3, CORE_LOG);
+	(void)world_resume(&w, 1, CORE_LOG);
+	ck_assert(world_answered(&w, 3, world_write(&w, 3, 4), 0));
+	world_forget_sent(&w);
+	world_split(&w, 4);
+	ck_assert_uint_eq(world_sent(&w, 3, MESSAGE_EPOCH), 0);
+	ck_assert(!world_active(&w, 3) && world_active(&w, 1));
+	flush = world_write(&w, 3, 4);
+	world_advance(&w, 100000);
+	ck_assert(world_waits(&w, 3, flush));
+	ck_assert_uint_gt(world_all_sent(&w, MESSAGE_EPOCH), 0);
+	ck_assert(world_answered(&w, 1, world_write(&w, 1, 9), 0));
+	world_split(&w, 0);
+	world_advance(&w, 3000);
+	ck_assert(world_answered(&w, 3, flush, 0));
+}
+END_TEST
+
+/* An epoch begins once, however many ask for it. */
+START_TEST(one_epoch_a_view)
+{
+	world_connect(&w, ALL);
+	ck_assert_uint_eq(world_group(&w, 1)->epoch, 1);
+	ck_assert_uint_gt(world_all_sent(&w, MESSAGE_EPOCH), 1);
+	world_power_off(&w, 3);
+	ck_assert_uint_eq(world_group(&w, 1)->epoch, 2);
+	ck_assert(world_same(&w, 3));
+}
+END_TEST
+
+/* The view has seen a node fall, and votequorum still counts it: that says nothing about what is left. */
+START_TEST(stale_quorum_news)
+{
+	world_connect(&w, ALL);
+	w.keep_quorum = true;
+	world_split(&w, 1);
+	ck_assert(!world_active(&w, 1) && !world_active(&w, 2));
+	world_forget_sent(&w);
+	world_tell_quorum(&w, true);
+	world_run(&w);
+	ck_assert_uint_eq(world_all_sent(&w, MESSAGE_EPOCH), 0);
+	ck_assert(!world_active(&w, 1) && !world_active(&w, 2) && !world_active(&w, 3));
+	world_tell_quorum(&w, false);
+	world_run(&w);
+	ck_assert(!world_active(&w, 1) && world_active(&w, 2) && world_active(&w, 3));
+	ck_assert_uint_eq(world_sent(&w, 1, MESSAGE_EPOCH), 0);
+	ck_assert_uint_eq(world_group(&w, 2)->epoch, 2);
+}
+END_TEST
+
+/* Only its daemon has gone: its node is in the list, and may be. */
+START_TEST(quorum_with_a_node_without_a_daemon)
+{
+	world_connect(&w, ALL);
+	world_disconnect(&w, 3);
+	ck_assert(world_active(&w, 1) && world_active(&w, 2) && !world_active(&w, 3));
+	ck_assert_uint_eq(world_group(&w, 1)->epoch, 2);
+}
+END_TEST
+
+/* ---- without the group, and back ---- */
+
+START_TEST(no_group_and_back)
+{
+	uint32_t flush;
+
+	world_connect(&w, ALL);
+	(void)world_resume(&w, 2, CORE_LOG);
+	(void)world_resume(&w, 1, CORE_LOG);
+	world_disconnect(&w, 2);
+	ck_assert(!world_active(&w, 2));
+	flush = world_write(&w, 2, 3);
+	world_advance(&w, 10000);
+	ck_assert(world_waits(&w, 2, flush));
+	world_connect(&w, 2);
+	world_advance(&w, 3000);
+	ck_assert(world_same(&w, ALL));
+	ck_assert(world_active(&w, 2));
+	ck_assert(world_answered(&w, 2, flush, 0));
+	ck_assert_uint_eq(world_node(&w, 2)->events[EVENT_REFUSED], 0);
+}
+END_TEST
+
+/* corosync is restarted under all of them: what they knew goes on. */
+START_TEST(all_without_the_group)
+{
+	uint32_t flush;
+
+	world_connect(&w, ALL);
+	(void)world_resume(&w, 1, CORE_LOG);
+	(void)world_resume(&w, 2, CORE_LOG);
+	ck_assert(world_answered(&w, 1, world_write(&w, 1, 3), 0));
+	for (uint32_t id = 1; id <= 3; id++)
+		world_disconnect(&w, id);
+	ck_assert(!world_active(&w, 1) && !world_active(&w, 2) && !world_active(&w, 3));
+	flush = world_write(&w, 1, 4);
+	ck_assert(world_waits(&w, 1, flush));
+	world_connect(&w, ALL);
+	world_advance(&w, 5000);
+	ck_assert(world_same(&w, ALL));
+	ck_assert(world_answered(&w, 1, flush, 0));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("core_sides");
+	TCase *tests = tcase_create("sides");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(tests, winner_by_epoch);
+	tcase_add_test(tests, winner_by_leader);
+	tcase_add_test(tests, epoch_only_with_quorum);
+	tcase_add_test(tests, one_epoch_a_view);
+	tcase_add_test(tests, stale_quorum_news);
+	tcase_add_test(tests, quorum_with_a_node_without_a_daemon);
+	tcase_add_test(tests, no_group_and_back);
+	tcase_add_test(tests, all_without_the_group);
+	suite_add_tcase(suite, tests);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
