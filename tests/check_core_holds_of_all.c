@@ -6,52 +6,9 @@
 #include <string.h>
 
 #include "daemon/core/core_private.h"
-#include "group_harness.h"
+#include "group_fixture.h"
 
-#define ALL 7
 #define CORE_LOG HARNESS_CORE " nosync"
-
-static struct world w;
-
-static struct harness *h(uint32_t id)
-{
-	return world_node(&w, id);
-}
-
-static void setup(void)
-{
-	memset(&w, 0, sizeof(w));
-	w.quorum_nodes = 1;
-	world_start(&w, 3);
-	harness_put_kernel_log(h(1), HARNESS_REGIONS, HARNESS_REGIONS);
-	world_connect(&w, ALL);
-}
-
-static void teardown(void)
-{
-	world_stop(&w);
-}
-
-/* All use it; no copier begins. */
-static void open_all(const char *constructor)
-{
-	for (uint32_t id = 1; id <= w.count; id++) {
-		h(id)->keep[EFFECT_OPEN_LEGS] = true;
-		ck_assert(world_answered(&w, id, world_resume(&w, id, constructor), 0));
-	}
-}
-
-static void open_legs(uint32_t id)
-{
-	h(id)->keep[EFFECT_OPEN_LEGS] = false;
-	harness_run(h(id));
-	world_run(&w);
-}
-
-static uint64_t lost(uint32_t id)
-{
-	return harness_status(h(id)).lost_count;
-}
 
 /* ---- core logs ---- */
 

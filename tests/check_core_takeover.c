@@ -6,74 +6,11 @@
 #include <string.h>
 
 #include "daemon/core/core_private.h"
-#include "group_harness.h"
-
-#define ALL 7
-
-static struct world w;
-
-static struct harness *h(uint32_t id)
-{
-	return world_node(&w, id);
-}
-
-static void setup(void)
-{
-	memset(&w, 0, sizeof(w));
-	w.quorum_nodes = 1;
-	world_start(&w, 3);
-	harness_put_kernel_log(h(1), HARNESS_REGIONS, HARNESS_REGIONS);
-	world_connect(&w, ALL);
-}
-
-static void teardown(void)
-{
-	world_stop(&w);
-}
-
-static void open_on(uint32_t id)
-{
-	ck_assert(world_answered(&w, id, world_resume(&w, id, HARNESS_DISK), 0));
-}
-
-static void copies_fail(bool fail)
-{
-	for (uint32_t id = 1; id <= w.count; id++)
-		h(id)->status[EFFECT_COPY] = fail ? -EIO : 0;
-}
-
-/* Regions 40 to 63 are out of sync, and no copier has begun: the legs are still being opened.  All use the log; 3 holds 5
- * (marked) and 6 (idle). */
-static void three_members(void)
-{
-	harness_put_kernel_log(h(1), HARNESS_REGIONS, 40);
-	for (uint32_t id = 1; id <= 3; id++) {
-		h(id)->keep[EFFECT_OPEN_LEGS] = true;
-		open_on(id);
-	}
-	ck_assert(world_answered(&w, 3, world_write(&w, 3, 5), 0));
-	ck_assert(world_answered(&w, 3, world_write(&w, 3, 6), 0));
-	world_clear(&w, 3, 6);
-	ck_assert_uint_eq(harness_status(h(1)).sync_count, 40);
-}
-
-static void open_legs(uint32_t id)
-{
-	h(id)->keep[EFFECT_OPEN_LEGS] = false;
-	harness_run(h(id));
-	world_run(&w);
-}
+#include "group_fixture.h"
 
 static uint64_t copies(void)
 {
 	return harness_status(h(1)).regions_copied + harness_status(h(2)).regions_copied;
-}
-
-static bool slot_used(uint32_t slot)
-{
-	struct disk_slot_header header;
-
-	return harness_slot(h(1), slot, &header) == 0 && header.state == DISK_SLOT_USED;
 }
 
 /* ---- unproven ---- */
@@ -167,15 +104,6 @@ START_TEST(window_of_the_departed)
 END_TEST
 
 /* ---- taking over ---- */
-
-static bool lost_everywhere(uint64_t region)
-{
-	const struct log *one = h(1)->core->logs[0];
-	const struct log *two = h(2)->core->logs[0];
-
-	return bitmap_test(&one->replicated.lost, region) &&
-	       bitmap_test(&two->replicated.lost, region);
-}
 
 /* Read, LOST, base durable, slot free, MERGED: each before the next. */
 START_TEST(order)
