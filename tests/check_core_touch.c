@@ -323,6 +323,26 @@ START_TEST(primary_fails_meanwhile)
 }
 END_TEST
 
+/* The device may call the region clean: a 0 would have it written on one leg, unmarked. */
+START_TEST(unreadable_log_with_a_failed_primary)
+{
+	uint32_t seq;
+
+	strcpy(h.letters, "FA");
+	h.status[EFFECT_READ] = -EIO;
+	harness_open(&h, LUID);
+	ck_assert_uint_eq(h.events[EVENT_OPEN_FAILED], 1);
+	seq = in_sync(TOUCHED);
+	harness_advance(&h, 20000);
+	ck_assert(waits(seq));
+	/* The kernel asks in vain for all of it, until the table is suspended: what is written then fails. */
+	(void)harness_ask(&h, REQUEST_PRESUSPEND, LUID);
+	ck_assert(told(seq, 1));
+	ck_assert(told(in_sync(TOUCHED + 1), 1));
+	ck_assert(harness_answered(&h, harness_write(&h, LUID, TOUCHED), -EIO));
+}
+END_TEST
+
 START_TEST(lost_region_with_a_failed_primary)
 {
 	harness_put_kernel_log(&h, HARNESS_REGIONS, HARNESS_REGIONS);
@@ -407,6 +427,7 @@ int main(void)
 	tcase_add_test(tests, failed_primary);
 	tcase_add_test(tests, failed_secondary);
 	tcase_add_test(tests, primary_fails_meanwhile);
+	tcase_add_test(tests, unreadable_log_with_a_failed_primary);
 	tcase_add_test(tests, lost_region_with_a_failed_primary);
 	tcase_add_test(tests, legs_that_cannot_be_opened);
 	tcase_add_test(tests, c9_window_of_another_member);

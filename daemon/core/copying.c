@@ -42,9 +42,11 @@ bool copying_idle(const struct log *log)
 
 bool copying_allowed(struct core *core, struct log *log)
 {
+	const struct entry *entry = entry_look(core, &log->name);
 	const struct table *table;
 
 	if (log->live == NO_INDEX || !log_usable(core, log) || log->closing.step != CLOSING_NONE ||
+	    entry == NULL || (entry_opening_failed(entry) && !PLANTED(PLANT_COPY_UNOPENED)) ||
 	    (log->base_frozen && !PLANTED(PLANT_COPY_UNPROVEN)) || log->opening.failed ||
 	    log->everything_held || log->unknown_luid != 0 || log->losing)
 		return false;

@@ -168,7 +168,9 @@
 	/* without the group POSTSUSPEND waits for it */                                   \
 	X(ALONE_WAITS)                                                                     \
 	/* who has no slot has nobody who holds for it */                                  \
-	X(NO_PROXY)
+	X(NO_PROXY)                                                                        \
+	/* a log that nobody could open is copied */                                       \
+	X(COPY_UNOPENED)
 
 #define PLANT_ENUM(name) PLANT_##name,
 enum plant { PLANT_NONE, PLANT_LIST(PLANT_ENUM) PLANT_COUNT };

@@ -7,6 +7,10 @@
  * write then goes to all legs under a hold and the region stays never-synced.  Only where the health
  * letters show the primary leg failed is such an answer 0, so that the kernel fails the read as it must.
  * A refusal is remembered for a second: IN_SYNC comes for every read.
+ *
+ * Where nobody could read the log device nobody knows what the region is: a 0 would let the kernel write it on one leg, and
+ * the device may call it clean; a 1 would let it read a leg that may have nothing.  With a failed primary that answer waits,
+ * until the log is opened, the table is suspended or the operator ends it.
  */
 #include <assert.h>
 #include <errno.h>
@@ -40,9 +44,22 @@ static bool refusal_remembered(const struct core *core, const struct log *log, u
 	return core->now_ms < log->copier.fallback_until_ms || refused_lately(core, log, region);
 }
 
+/* The kind of a region is not known, and the kernel would read another leg than the primary. */
+static bool kind_unknown(const struct core *core, const struct log *log, const struct table *table)
+{
+	const struct entry *entry = entry_look(core, &log->name);
+
+	return entry != NULL && entry_opening_failed(entry) && health_primary_failed(table);
+}
+
 static void answer_fallback(struct core *core, struct log *log, struct table *table)
 {
 	log->copier.touched = BITMAP_NONE;
+	if (kind_unknown(core, log, table)) {
+		if (table->phase != TABLE_LIVE)
+			answer_waiting_flag(core, table, REQUEST_IN_SYNC, 1);
+		return;
+	}
 	if (PLANTED(PLANT_IN_SYNC_ERROR)) {
 		answer_waiting(core, table, REQUEST_IN_SYNC, -EIO, NULL, 0);
 		return;
@@ -121,7 +138,8 @@ void touch_pump(struct core *core, struct log *log)
 			answer_fallback(core, log, table);
 		return;
 	}
-	if (PLANTED(PLANT_TOUCH_UNLIMITED))
+	if (PLANTED(PLANT_TOUCH_UNLIMITED) ||
+	    (kind_unknown(core, log, table) && table->phase == TABLE_LIVE))
 		return;
 	limit = waiting->since_ms + CLAIM_LIMIT_MS +
 		(bitmap_test(&log->replicated.claimed, waiting->region) ? COPY_LIMIT_MS : 0);

@@ -101,8 +101,10 @@ uint64_t window_answerers(struct core *core, const struct group_message *claim)
 	const struct member *claimer = entry == NULL ? NULL : member_find(entry, claim->sender);
 	uint64_t mask = 0;
 
-	/* While nobody knows whether a departed member writes, nothing is copied. */
+	/* While nobody knows whether a departed member writes, nothing is copied; nor in a log that nobody could open: the next
+	 * who joins opens it, whatever is under way then. */
 	if (claimer == NULL || claimer->use != MEMBER_RESUMED || entry->phase != LOG_OPEN ||
+	    (entry_opening_failed(entry) && !PLANTED(PLANT_COPY_UNOPENED)) ||
 	    (entry_unproven(entry) && !PLANTED(PLANT_COPY_UNPROVEN)))
 		return 0;
 	for (uint32_t i = 0; i < CORE_NODES_MAX; i++)

@@ -127,6 +127,8 @@ static void deliver_view(struct sim *sim, struct node *node, const struct group_
 	NOTE(sim, "view delivered", event->members, gone,
 	     "node %u: view %x, left %x (nodes down %x)", node->index, event->members, gone,
 	     gone & ~event->present);
+	if (!event->delivered)
+		windows_view(sim, event->members);
 	if (gone != 0)
 		windows_departed(sim, gone);
 	daemon_step(sim, node, &input);

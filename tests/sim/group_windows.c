@@ -62,7 +62,7 @@ static struct claim *claim_find(struct sim *sim, const struct mirror *mirror,
 	return NULL;
 }
 
-static void claim_note(struct sim *sim, const struct mirror *mirror,
+static void claim_note(struct sim *sim, const struct node *node, const struct mirror *mirror,
 		       const struct group_message *message)
 {
 	struct claim *claim = &sim->group.claims[sim->group.next_claim++ % CLAIMS_MAX];
@@ -73,6 +73,7 @@ static void claim_note(struct sim *sim, const struct mirror *mirror,
 	claim->log = log_number(&message->log);
 	claim->mirror = mirror->index;
 	claim->departed = claim->spoiled = false;
+	claim->view = node->group.view;
 	claim->voided = 0;
 	claim->region_count = message->region_count;
 	memcpy(claim->regions, message->regions, message->region_count * sizeof(uint64_t));
@@ -117,7 +118,7 @@ void windows_understand(struct sim *sim, struct node *node, const struct group_m
 		windows_spoiled(sim, mirror, message);
 	}
 	if (message->type == MESSAGE_CLAIM && message->region_count <= WINDOW_REGIONS_MAX)
-		claim_note(sim, mirror, message);
+		claim_note(sim, node, mirror, message);
 	if (message->type != MESSAGE_VOID && message->type != MESSAGE_SYNCED)
 		return;
 	claim = claim_find(sim, mirror, message);
@@ -135,6 +136,16 @@ void windows_understand(struct sim *sim, struct node *node, const struct group_m
 		} else if (!claim->spoiled) {
 			copy_note_synced(mirror, claim->regions[i]);
 		}
+	}
+}
+
+void windows_view(struct sim *sim, uint32_t members)
+{
+	for (uint32_t i = 0; i < CLAIMS_MAX && sim->group.claims[i].used; i++) {
+		struct claim *claim = &sim->group.claims[i];
+
+		if ((members >> (claim->sender - 1) & 1) != 0 && (claim->view & ~members) != 0)
+			claim->spoiled = true;
 	}
 }
 

@@ -84,6 +84,7 @@ struct claim {
 	bool used;
 	bool departed;   /* its owner left somebody's view */
 	bool spoiled;    /* somebody has left: a copy need not count */
+	uint32_t view;   /* bit i: node i was in the group when it was delivered first */
 	uint64_t voided; /* bit i: region i may be written */
 	uint32_t region_count;
 	uint64_t regions[WINDOW_REGIONS_MAX];

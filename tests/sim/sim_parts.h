@@ -133,6 +133,8 @@ const char *message_name(enum group_message_type type);
 void windows_understand(struct sim *sim, struct node *node, const struct group_message *message);
 /* These nodes (bit i: node i) have left somebody's view. */
 void windows_departed(struct sim *sim, uint32_t gone);
+/* A view with these nodes is delivered for the first time, perhaps to one that comes new. */
+void windows_view(struct sim *sim, uint32_t members);
 /* The newest window of this node with this region may be written by others. */
 bool window_is_void(const struct sim *sim, const struct mirror *mirror, const struct node *node,
 		    uint64_t region);
