@@ -178,11 +178,34 @@ static bool others_left(struct core *core, struct log *log)
 	return true;
 }
 
+/* The last one merges the slots of those proven stopped before it leaves: only then may it close. */
+static bool merges_first(struct core *core, struct log *log)
+{
+	struct entry *entry = entry_find(core, &log->name);
+	const struct member *role = entry_disk_role(entry);
+	bool to_merge = false;
+
+	if (log->closing.failed || role == NULL || role->node_id != core->config.node_id ||
+	    entry->last_leaving != core->config.node_id || entry_unproven(entry))
+		return false;
+	for (uint32_t i = 0; i < CORE_NODES_MAX; i++) {
+		const struct member *member = &entry->member[i];
+
+		to_merge = to_merge || (member->node_id != 0 && member->to_merge);
+		if (member->node_id != 0 && !member->departed && member->use == MEMBER_RESUMED)
+			return false; /* who gets the role goes on */
+	}
+	return to_merge;
+}
+
 /* Who closes has the base for itself, before the last flush of the legs: that one is for its gains, too. */
 static bool base_taken_over(struct core *core, struct log *log)
 {
-	return log->type == LOG_TYPE_CORE || log->closing.failed || !closes(core, log) ||
-	       (others_left(core, log) && base_is_ours(log));
+	if (log->type == LOG_TYPE_CORE || log->closing.failed)
+		return true;
+	if (!closes(core, log))
+		return !merges_first(core, log);
+	return others_left(core, log) && base_is_ours(log);
 }
 
 static bool written(const struct log *log)

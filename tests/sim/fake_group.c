@@ -83,7 +83,7 @@ void group_multicast(struct sim *sim, struct node *node, const struct group_mess
 
 /* ---- in ---- */
 
-static bool has_news(const struct membership *member)
+bool member_has_news(const struct membership *member)
 {
 	const struct segment *segment = &member->path[0];
 
@@ -93,7 +93,7 @@ static bool has_news(const struct membership *member)
 
 void member_wake(struct sim *sim, struct node *node)
 {
-	if (node->group.delivery_scheduled || !has_news(&node->group))
+	if (node->group.delivery_scheduled || !member_has_news(&node->group))
 		return;
 	node->group.delivery_scheduled = true;
 	schedule_io(sim, ITEM_DELIVERY, node, NULL);
@@ -163,7 +163,7 @@ void group_deliver(struct sim *sim, struct node *node)
 	struct group_event event;
 
 	member->delivery_scheduled = false;
-	if (!has_news(member))
+	if (!member_has_news(member))
 		return;                /* the connection was lost meanwhile */
 	event = *ring_event(ring, at); /* the step may add to the order */
 	ring_event(ring, at)->delivered = true;

@@ -57,6 +57,8 @@ static const char *dev_unsettled(const struct dmdev *dev, uint64_t *ret_number)
 	*ret_number = 0; /* a device of a node that is down is all zero */
 	if (dev->node == NULL || !dev->node->up || !dev->node->daemon.alive)
 		return "node or daemon is down";
+	if (member_has_news(&dev->node->group))
+		return "what the group has ordered is not delivered"; /* the daemon was paused */
 	if (table == NULL || dev->suspended || dev->inactive != NULL)
 		return "no live table";
 	*ret_number = dev->admin.step;

@@ -92,6 +92,7 @@ void group_join(struct sim *sim, struct node *node);
 void group_leave(struct sim *sim, struct node *node);
 /* There may be something to deliver; to send. */
 void member_wake(struct sim *sim, struct node *node);
+bool member_has_news(const struct membership *member);
 void member_kick(struct sim *sim, struct node *node);
 
 /* ---- fake_parcel.c ---- */
