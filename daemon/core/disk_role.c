@@ -298,10 +298,10 @@ void loss_delivered(struct core *core, struct log *log, const struct group_messa
 	}
 	if (news)
 		emit_event(core, log, &event);
+	log->report_sent = false; /* also of one that the operator has ended meanwhile */
 	table = table_find(core, log->name.uuid, message->luid);
 	if (table == NULL || !reports(message, table->waiting[REQUEST_SET_REGION_SYNC].region))
 		return;
-	log->report_sent = false;
 	health_leg_failed(table);
 	answer_waiting(core, table, REQUEST_SET_REGION_SYNC, 0, NULL, 0);
 }
