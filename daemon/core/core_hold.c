@@ -105,20 +105,21 @@ void core_hold_confirmed(struct core *core, struct log *log, const struct group_
 	log->wish.confirmed |= members;
 }
 
+/* It has left, or no longer follows the log: should it come again, it has the hold from a snapshot. */
+void core_hold_need_not(struct log *log, uint32_t member)
+{
+	if (!PLANTED(PLANT_CONFIRM_GONE))
+		log->wish.needed[member] = 0;
+}
+
 static bool confirmed_by_all(struct core *core, struct log *log)
 {
-	const struct entry *entry = entry_find(core, &log->name);
-
 	if (PLANTED(PLANT_CORE_UNCONFIRMED))
 		return true;
 	if (log->type == LOG_TYPE_DISK)
 		return log->wish.confirmed != 0; /* by the proxy */
 	for (uint32_t i = 0; i < CORE_NODES_MAX; i++)
-		/* Who joined later has it from a snapshot; who is gone since needs not know. */
 		if (log->wish.needed[i] != 0 && log->wish.needed[i] != core->config.node_id &&
-		    ((entry->member[i].node_id == log->wish.needed[i] &&
-		      !entry->member[i].departed) ||
-		     PLANTED(PLANT_CONFIRM_GONE)) &&
 		    !((log->wish.confirmed >> i) & 1))
 			return false;
 	return true;

@@ -242,6 +242,8 @@ void state_departed(struct core *core, struct entry *entry, uint32_t member)
 	struct log *log = log_find(core, &entry->name);
 
 	member_news(core, entry, MEMBER_DEPARTED, member);
+	if (log != NULL)
+		core_hold_need_not(log, member);
 	/* Ourselves: the group was lost, and with it the right to say what holds. */
 	if (log != NULL && entry->member[member].node_id == core->config.node_id)
 		membership_lost(core, log);
@@ -264,7 +266,11 @@ void state_copies_not(struct core *core, struct entry *entry, uint32_t member)
 
 void state_member_gone(struct core *core, struct entry *entry, uint32_t member)
 {
+	struct log *log = log_find(core, &entry->name);
+
 	member_news(core, entry, MEMBER_GONE, member);
+	if (log != NULL)
+		core_hold_need_not(log, member);
 }
 
 void state_joined(struct core *core, struct entry *entry, struct member *member,

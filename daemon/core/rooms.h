@@ -410,6 +410,7 @@ void core_hold_lose(struct log *log, uint32_t member);
 void core_hold_confirm(struct core *core, struct log *log, const struct group_message *message);
 void core_hold_confirmed(struct core *core, struct log *log, const struct group_message *message,
 			 uint64_t members);
+void core_hold_need_not(struct log *log, uint32_t member);
 void core_hold_pump(struct core *core, struct log *log);
 void core_hold_let_go(struct core *core, struct log *log);
 /* What was released is told to the proxy. */
