@@ -54,6 +54,7 @@ static void closed(struct core *core, struct log *log)
 	log->losing = false;
 	log->live = NO_INDEX;
 	log->phase = LOG_CLOSED;
+	log->entering = ENTER_NONE; /* as by proxy it may, until the suspend */
 	log->own_slot = NO_INDEX;
 	log->base_role = BASE_NONE;
 	log->takeover.step = TAKEOVER_NONE;
