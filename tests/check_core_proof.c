@@ -112,6 +112,25 @@ START_TEST(stopped_that_comes_too_late)
 }
 END_TEST
 
+/* The same of a node that nobody had heard of: it is about no boot that has said hello since. */
+START_TEST(stopped_of_any_boot_that_comes_too_late)
+{
+	struct group_message stopped = { .type = MESSAGE_STOPPED, .sender = 1, .node = 2 };
+
+	two_members();
+	world_send(&w, &stopped);
+	world_run(&w);
+	ck_assert_str_eq(world_state(&w, 1, 2), "current");
+	world_disconnect(&w, 2);
+	world_send(&w, &stopped);
+	world_run(&w);
+	ck_assert(unproven(2));
+	world_connect(&w, 2);
+	ck_assert_uint_eq(world_node(&w, 2)->events[EVENT_REFUSED], 0);
+	ck_assert(world_active(&w, 2));
+}
+END_TEST
+
 /* It was partitioned, declared stopped, and shows up again: it may not write, and does not count. */
 START_TEST(refused_boot_id)
 {
@@ -295,6 +314,7 @@ int main(void)
 	tcase_add_test(tests, fenced_without_quorum);
 	tcase_add_test(tests, h9_fenced_before_anybody_has_seen_it);
 	tcase_add_test(tests, stopped_that_comes_too_late);
+	tcase_add_test(tests, stopped_of_any_boot_that_comes_too_late);
 	tcase_add_test(tests, refused_boot_id);
 	tcase_add_test(tests, g5_takeover_delay);
 	tcase_add_test(tests, takeover_delay_begins_anew);

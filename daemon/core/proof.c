@@ -153,12 +153,15 @@ void proof_pump(struct core *core)
 
 void proof_delivered(struct core *core, const struct group_message *message)
 {
+	static const uint8_t any[MESSAGE_ID_BYTES];
 	struct group *group = &core->group;
 	const struct group_node *node = group_node_find(core, message->node);
 
 	if (node != NULL && node->in_view &&
 	    memcmp(node->boot_id, message->boot_id, MESSAGE_ID_BYTES) == 0)
 		return; /* it is here: whoever said so was wrong */
+	if (node != NULL && memcmp(message->boot_id, any, MESSAGE_ID_BYTES) == 0)
+		return; /* it has said hello since: that proves for every boot of before, and this says nothing of the new one */
 	if (!proof_is_stopped(core, message->node, message->boot_id)) {
 		struct stopped_boot *stopped = &group->stopped[group->stopped_next++ % STOPPED_MAX];
 
