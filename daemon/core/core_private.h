@@ -119,8 +119,10 @@ struct table {
 	bool conflict; /* resumed while another table has its log or its log device: FLUSH fails */
 	bool resumed_once;
 	bool join_sent;
-	bool deleting; /* DTR came */
-	bool io_seen;  /* the kernel asked about I/O since the RESUME */
+	bool deleting;  /* DTR came */
+	bool io_seen;   /* the kernel asked about I/O since the RESUME */
+	uint32_t loops; /* CTRs of the kernel's reconnect loop whose RESUME has not come yet */
+	bool echo;      /* the RESUMEs that wait are all of that loop: see is_echo() */
 	enum table_phase phase;
 	uint32_t log;
 	uint64_t luid;

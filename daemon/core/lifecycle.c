@@ -94,6 +94,13 @@ static uint32_t free_log(const struct core *core)
 	return NO_INDEX;
 }
 
+static void note_ctr(struct core *core, struct table *table, const struct request *request)
+{
+	waiting_note(core, table, request);
+	if (request->constructor_terminated && table->loops < UINT32_MAX)
+		table->loops++;
+}
+
 static void build_table(struct core *core, struct log *log, const struct request *request,
 			const struct constructor *constructor)
 {
@@ -110,7 +117,7 @@ static void build_table(struct core *core, struct log *log, const struct request
 		.sync = constructor->sync,
 	};
 	memcpy(table->constructor, request->constructor, sizeof(table->constructor));
-	waiting_note(core, table, request);
+	note_ctr(core, table, request);
 	if (index >= core->tables_end)
 		core->tables_end = index + 1;
 	core->table_count++;
@@ -128,7 +135,7 @@ void lifecycle_ctr(struct core *core, const struct request *request, void *memor
 	int r;
 
 	if (table != NULL && strcmp(table->constructor, request->constructor) == 0) {
-		waiting_note(core, table, request);
+		note_ctr(core, table, request);
 		release_memory(core, memory);
 		return;
 	}
@@ -172,6 +179,10 @@ void lifecycle_request(struct core *core, struct table *table, const struct requ
 	case REQUEST_RESUME:
 		if (table->phase == TABLE_PRESUSPENDED)
 			table->phase = TABLE_LIVE;
+		table->echo = table->loops > 0 &&
+			      (table->echo || table->waiting[REQUEST_RESUME].seq_count == 1);
+		if (table->loops > 0)
+			table->loops--;
 		break;
 	case REQUEST_POSTSUSPEND:
 		break; /* lifecycle_pump() sees that it waits */
@@ -319,7 +330,8 @@ static void begin_leaving(struct core *core, struct table *table)
  * A thread of the kernel that found no listener sends CTR and RESUME before its request, whenever it gets to run: its
  * RESUME may come after another thread's POSTSUSPEND.  Such an echo opens the log of a table that the kernel has
  * suspended: its legs are not kept open, and nothing about I/O is asked of it.  It must not stand in the way of
- * its successor.
+ * its successor.  Nor does it wait where the others have the mirror with another geometry or log device by now: its table was
+ * suspended in the order before, and a status ioctl whose loop this is would keep the new table from being swapped in.
  */
 static bool is_echo(const struct table *table)
 {
@@ -374,6 +386,12 @@ static void join(struct core *core, struct table *table)
 		emit_event(core, log, &event);
 		answer_waiting(core, table, REQUEST_RESUME, 0, NULL, 0);
 		unknown_again(core, table);
+		return;
+	}
+	if (other == NULL && table->echo && entry_replaced(core, &log->name)) {
+		(void)predecessor_take(core, log);
+		table->phase = TABLE_READY;
+		answer_waiting(core, table, REQUEST_RESUME, 0, NULL, 0);
 		return;
 	}
 	if (other != NULL || log->phase != LOG_CLOSED || !join_possible(core, log))

@@ -329,6 +329,23 @@ bool entry_in_the_way(struct core *core, const struct log_name *name)
 	return false;
 }
 
+/* Others use this uuid with another geometry or log device, and nothing of this node's is left there. */
+bool entry_replaced(struct core *core, const struct log_name *name)
+{
+	const struct group_node *me = group_node_find(core, core->config.node_id);
+
+	for (uint32_t i = 0; core->local.active && i < core->group.entries_end; i++) {
+		struct entry *entry = &core->group.entry[i];
+
+		if (entry->used && !log_name_same(&entry->name, name) &&
+		    strcmp(entry->name.uuid, name->uuid) == 0 && entry->phase == LOG_OPEN &&
+		    member_find(entry, me->node_id) == NULL &&
+		    member_departed(entry, me->node_id, me->boot_id) == NULL)
+			return true;
+	}
+	return false;
+}
+
 bool entry_absent(const struct entry *entry, uint32_t node_id)
 {
 	for (uint32_t i = 0; i < CORE_NODES_MAX; i++)

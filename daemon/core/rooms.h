@@ -250,6 +250,7 @@ struct entry *entry_find(struct core *core, const struct log_name *name);
 bool entry_unproven(const struct entry *entry);
 /* Another log with this uuid must end first (F22). */
 bool entry_in_the_way(struct core *core, const struct log_name *name);
+bool entry_replaced(struct core *core, const struct log_name *name);
 /* The member with the disk role, or NULL. */
 struct member *entry_disk_role(struct entry *entry);
 bool entry_absent(const struct entry *entry, uint32_t node_id);
