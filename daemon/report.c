@@ -187,8 +187,8 @@ static void word_event(const struct effect_event *event, char *text, size_t byte
 	case EVENT_OPEN_FAILED:
 		(void)snprintf(
 			text, bytes,
-			"log device cannot be %s (%s): writes to the mirror fail until it is "
-			"suspended and resumed with a log device that works",
+			"log device cannot be %s (%s): writes to the mirror fail until it works "
+			"(it is tried again every few seconds), or another one is in the table",
 			event->text, error);
 		break;
 	case EVENT_CLOSED:

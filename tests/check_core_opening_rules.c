@@ -259,7 +259,7 @@ static int fail_while_opening(enum effect_type type, int n)
 	ck_assert(harness_answered(&h, harness_write(&h, LUID, 7), -EIO));
 	ck_assert(harness_status(&h).device_failed);
 	ck_assert_uint_eq(sync_count(), 0);
-	harness_advance(&h, 10000);
+	harness_advance(&h, 4000);
 	ck_assert_uint_eq(h.copy_count, 0);
 	ck_assert(!harness_disk_clean(&h, 5));
 	harness_suspend(&h, LUID);
@@ -287,6 +287,30 @@ START_TEST(unreadable_for_the_same_luid)
 	(void)harness_ask(&h, REQUEST_RESUME, LUID);
 	ck_assert_uint_eq(harness_status(&h).lost_count, 40);
 	ck_assert_uint_eq(harness_number(&h, harness_ask_region(&h, REQUEST_IN_SYNC, LUID, 0)), 1);
+}
+END_TEST
+
+/* It is tried again while the mirror is in use; people hear of it once. */
+START_TEST(unreadable_for_a_while)
+{
+	harness_put_kernel_log(&h, HARNESS_REGIONS, 40);
+	h.status[EFFECT_COPY] = -EIO;
+	h.status[EFFECT_READ] = -EIO;
+	harness_open(&h, LUID);
+	ck_assert(harness_answered(&h, harness_write(&h, LUID, 7), -EIO));
+	harness_advance(&h, 30000);
+	ck_assert_uint_eq(h.events[EVENT_OPEN_FAILED], 1);
+	ck_assert(harness_answered(&h, harness_write(&h, LUID, 8), -EIO));
+	h.status[EFFECT_READ] = 0;
+	harness_advance(&h, 6000);
+	ck_assert_uint_eq(h.events[EVENT_OPENED], 1);
+	ck_assert(!harness_status(&h).device_failed);
+	ck_assert_uint_eq(sync_count(), 40);
+	/* What it had marked meanwhile is held, and may be written. */
+	ck_assert(!harness_disk_clean(&h, 7) && !harness_disk_clean(&h, 8));
+	ck_assert(harness_answered(&h, harness_ask(&h, REQUEST_FLUSH, LUID), 0));
+	harness_suspend(&h, LUID);
+	ck_assert_uint_eq(h.events[EVENT_CLOSED], 1);
 }
 END_TEST
 
@@ -354,6 +378,7 @@ int main(void)
 	tcase_add_loop_test(tests, h12_proof, 0, OWNERS);
 	tcase_add_test(tests, h12_takeover_delay);
 	tcase_add_test(tests, unreadable_for_the_same_luid);
+	tcase_add_test(tests, unreadable_for_a_while);
 	tcase_add_loop_test(tests, every_read_fails, 0, 7);
 	tcase_add_loop_test(tests, every_write_fails, 0, 7);
 	tcase_add_loop_test(tests, crash_during_an_opening_after_a_crash, 0, 8);

@@ -105,6 +105,22 @@ START_TEST(leg_flush_fails_at_the_end_of_it)
 }
 END_TEST
 
+/* A FLUSH of marks that the daemon of before has answered: they stand nowhere, and this one does not know of them. */
+START_TEST(unwritable_log_device)
+{
+	restart();
+	h.status[EFFECT_WRITE] = -EIO;
+	harness_open(&h, LUID);
+	ck_assert_uint_eq(h.events[EVENT_OPEN_FAILED], 1);
+	ck_assert(harness_answered(&h, harness_ask(&h, REQUEST_FLUSH, LUID), -EIO));
+	h.status[EFFECT_WRITE] = 0;
+	harness_advance(&h, 10000);
+	ck_assert(harness_answered(&h, harness_ask(&h, REQUEST_FLUSH, LUID), 0));
+	for (uint64_t r = 0; r < HARNESS_REGIONS; r++)
+		ck_assert(!harness_disk_clean(&h, r));
+}
+END_TEST
+
 START_TEST(unreadable_log_device)
 {
 	uint32_t flush;
@@ -385,6 +401,7 @@ int main(void)
 	tcase_add_test(tests, everything_is_held);
 	tcase_add_test(tests, suspend_ends_it);
 	tcase_add_test(tests, leg_flush_fails_at_the_end_of_it);
+	tcase_add_test(tests, unwritable_log_device);
 	tcase_add_test(tests, unreadable_log_device);
 	tcase_add_test(tests, flush_while_opening);
 	tcase_add_test(tests, failed_primary);

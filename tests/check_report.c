@@ -68,7 +68,7 @@ START_TEST(words)
 	} rows[] = {
 		{ EVENT_CTR_REFUSED, { "TEXT", "Input/output error", "refused" } },
 		{ EVENT_OPENED, { "TEXT", "815", "out of sync" } },
-		{ EVENT_OPEN_FAILED, { "TEXT", "Input/output error", "suspended and resumed" } },
+		{ EVENT_OPEN_FAILED, { "TEXT", "Input/output error", "tried again" } },
 		{ EVENT_CLOSED, { "closed", "815", "out of sync" } },
 		{ EVENT_CLOSE_FAILED, { "in use", "Input/output error", "written" } },
 		{ EVENT_WAITING_FOR_SLOT, { "TEXT", "waits", "--takeover-delay" } },

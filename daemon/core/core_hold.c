@@ -179,7 +179,8 @@ void core_hold_pump(struct core *core, struct log *log)
 				(void)bitmap_clear(&log->leaving, region);
 				(void)bitmap_clear(&log->releasing, region);
 			}
-			if (!bitmap_test(&log->marked, region) && !idle_has(&log->idle, region))
+			if (!bitmap_test(&log->marked, region) && !idle_has(&log->idle, region) &&
+			    !log->everything_held)
 				(void)bitmap_set(&log->leaving, region);
 		}
 	}

@@ -41,6 +41,8 @@
 #define INACTIVE_LIMIT_MS 1000
 /* After a failed write, a failed copy or an unreadable table. */
 #define RETRY_MS 1000
+/* After an Opening that failed on all nodes. */
+#define OPEN_RETRY_MS 5000
 /* A claim is no larger than what is copied in so long. */
 #define WINDOW_TARGET_MS 500
 #define WINDOW_BUSY_SHARE 16
@@ -364,6 +366,8 @@ struct log {
 	bool device_told;
 	uint32_t proxy_node; /* that was asked last */
 	uint64_t enter_retry_ms;
+	uint64_t open_retry_ms;
+	bool open_failed_told;
 	struct proxied proxied[CORE_NODES_MAX]; /* by member */
 	struct bitmap marked;                   /* by the kernel, not cleared since */
 	struct bitmap held; /* granted: the slot bit is on the device, or all members confirmed */

@@ -4,7 +4,7 @@
  *
  * A node writes its own slot and no other, and the slot counts from its header on: nothing is held in it before.  Another id or
  * generation in the superblock is another device under the same number: it is not written, and FLUSH fails.  A device that
- * has been closed meanwhile is opened again, through a JOIN.  Who cannot write, or gets no slot, goes on by proxy (proxy.c)
+ * has been closed meanwhile is opened again, through a JOIN; so is one that nobody could open, now and then.  Who cannot write, or gets no slot, goes on by proxy (proxy.c)
  * and tries again.
  */
 #include <errno.h>
@@ -98,6 +98,28 @@ static void reopen(struct core *core, struct log *log)
 	log->phase = LOG_CLOSED;
 	log->has_state = false;
 	multicast(core, log, &message);
+}
+
+/* Nobody could open the device: it is tried again, by each in turn (a JOIN makes the youngest). */
+void enter_open_again(struct core *core, struct log *log, struct entry *entry)
+{
+	const struct member *next = entry_next_founder(entry);
+
+	if (!entry_opening_failed(entry) || entry->phase != LOG_OPEN || log->phase != LOG_OPEN) {
+		log->open_retry_ms = 0;
+		return;
+	}
+	if (log->live == NO_INDEX || log->io_flying > 0 || log->copier.flying > 0 || next == NULL ||
+	    next->node_id != core->config.node_id)
+		return;
+	if (log->open_retry_ms == 0)
+		log->open_retry_ms = core->now_ms + OPEN_RETRY_MS;
+	if (core->now_ms < log->open_retry_ms) {
+		log_wake_at(log, log->open_retry_ms);
+		return;
+	}
+	log->open_retry_ms = 0;
+	reopen(core, log);
 }
 
 void enter_read(struct core *core, struct log *log, const struct input_io *io)

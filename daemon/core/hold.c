@@ -44,6 +44,25 @@ static bool everything_stands(const struct log *log, uint64_t region)
 	       (log->own_slot != NO_INDEX && !log->opening.failed && log->entering == ENTER_NONE);
 }
 
+/* What a daemon of before answered MARK for is not known one by one: before a FLUSH is answered all of it must stand, and the
+ * windows that were claimed before must have ended; new ones are refused. */
+static bool past_stands(const struct log *log)
+{
+	return !log->everything_held ||
+	       (log->windowed.count == 0 &&
+		(everything_stands(log, 0) || log->held.count == log->region_count));
+}
+
+/* Without a slot everything is asked of the proxy. */
+static void want_everything(struct log *log)
+{
+	if (!log->everything_held || log->type != LOG_TYPE_DISK || everything_stands(log, 0) ||
+	    log->pending.count + log->held.count >= log->region_count)
+		return;
+	bitmap_set_all(&log->pending);
+	bitmap_subtract(&log->pending, &log->held);
+}
+
 void hold_mark(struct log *log, uint64_t region)
 {
 	log->unflushed_marks = true;
@@ -134,7 +153,7 @@ static bool hold_begin(struct log *log, uint64_t region)
  * over by others. */
 bool hold_flush_may_go(struct core *core, const struct log *log)
 {
-	return log->pending.count == 0 &&
+	return log->pending.count == 0 && past_stands(log) &&
 	       (!log->unflushed_marks || log_usable(core, log) || PLANTED(PLANT_FLUSH_ALONE));
 }
 
@@ -150,6 +169,8 @@ void hold_pump(struct core *core, struct log *log)
 	bool usable = log_usable(core, log);
 	struct table *table;
 
+	if (log->phase == LOG_OPEN && log->live != NO_INDEX)
+		want_everything(log);
 	while (region != BITMAP_NONE && usable && log->type == LOG_TYPE_DISK) {
 		(void)hold_begin(log, region);
 		region = bitmap_next(&log->pending, region + 1);

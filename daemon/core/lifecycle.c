@@ -357,6 +357,7 @@ static void take_predecessor(struct core *core, struct log *log, const struct ta
 	if (!predecessor_take(core, log) || PLANTED(PLANT_UNKNOWN_PAST_IGNORED))
 		return;
 	log->everything_held = true;
+	log->unflushed_marks = true;
 	log->unknown_luid = table->luid;
 	emit_event(core, log, &event);
 }

@@ -278,6 +278,7 @@ void membership_pump(struct core *core, struct log *log)
 	if (entry->phase == LOG_OPEN)
 		fetch_again(core, log, me);
 	enter_again(core, log, me);
+	enter_open_again(core, log, entry);
 	if (log->entering != ENTER_NONE)
 		enter_pump(core, log, me);
 	if (log->reclaiming && log_usable(core, log))

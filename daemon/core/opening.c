@@ -113,6 +113,7 @@ void opening_delivered(struct core *core, struct log *log)
 	state->layout = log->layout;
 	log->slot_generation = state->generation;
 	log->base_role = log->type == LOG_TYPE_DISK && !log->opening.failed ? BASE_OURS : BASE_NONE;
+	log->open_failed_told = log->opening.failed;
 	log->phase = LOG_OPEN;
 	log->again = true;
 	core->pump_all = true;
@@ -232,7 +233,9 @@ void opening_fail(struct core *core, struct log *log, int status, const char *wh
 
 	if (log->opening.step == OPENING_NONE || log->opening.step == OPENING_FAILED)
 		return;
-	emit_event(core, log, &event);
+	if (!log->open_failed_told || log->live == NO_INDEX)
+		emit_event(core, log, &event);
+	log->open_failed_told = true;
 	log->opening.failed = true;
 	opening_next(log, OPENING_FAILED);
 }

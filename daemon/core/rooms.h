@@ -345,6 +345,7 @@ void windows_of_claimer(struct log *log, uint32_t node_id);
 struct table *table_joining(struct core *core, const struct log *log);
 void enter_begin(struct core *core, struct log *log);
 void enter_again(struct core *core, struct log *log, const struct member *me);
+void enter_open_again(struct core *core, struct log *log, struct entry *entry);
 void enter_pump(struct core *core, struct log *log, const struct member *me);
 
 /* Active in the group, with the state, and a slot of its own. */
