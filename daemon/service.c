@@ -16,7 +16,7 @@
 #include <time.h>
 
 #include "connector.h"
-#include "local_group.h"
+#include "group_port.h"
 #include "machine.h"
 #include "report.h"
 #include "single.h"
@@ -36,7 +36,7 @@ struct service {
 	sd_event *event;
 	struct wakers wakers;
 	struct connector *connector;
-	struct local_group *group;
+	struct group_port *group;
 	struct machine *machine;
 	void *core_memory;
 	struct core *core;
@@ -65,16 +65,9 @@ static uint64_t clock_ms(void)
 
 static void step(struct service *service, const struct input *input)
 {
-	struct group_message message;
-	struct input delivered = { .type = INPUT_DELIVERED, .delivered = &message };
-
 	assert(!service->stepping);
 	service->stepping = true;
 	core_step(service->core, input);
-	while (local_group_deliver(service->group, &message)) {
-		delivered.now_ms = input->now_ms;
-		core_step(service->core, &delivered);
-	}
 	service->stepping = false;
 }
 
@@ -83,6 +76,16 @@ static void machine_input(void *context, const struct input *input)
 	struct service *service = context;
 
 	service->now_ms = input->now_ms;
+	step(service, input);
+}
+
+static void group_input(void *context, struct input *input)
+{
+	struct service *service = context;
+
+	if (!service->ticking)
+		service->now_ms = clock_ms();
+	input->now_ms = service->now_ms;
 	step(service, input);
 }
 
@@ -121,7 +124,7 @@ static void carry_out(void *context, const struct effect *effect)
 		send_answer(service, &effect->answer);
 		break;
 	case EFFECT_MULTICAST:
-		if (local_group_multicast(service->group, &effect->message) < 0)
+		if (group_port_multicast(service->group, &effect->message) < 0)
 			abort(); /* a message that is lost here would leave a request without an answer */
 		break;
 	case EFFECT_SET_TIMER:
@@ -318,6 +321,7 @@ static int serve_requests(struct service *service)
 		if (wakers < 0)
 			return wakers;
 		wake_up(service, wakers);
+		group_port_turn(service->group);
 		if ((wakers & WAKER_LOOP) != 0)
 			return 0;
 	}
@@ -342,6 +346,7 @@ int service_run(struct service *service)
 			r = sd_event_dispatch(event);
 		if (r < 0)
 			return r;
+		group_port_turn(service->group);
 	}
 	r = sd_event_get_exit_code(event, &code);
 	return r < 0 ? r : code;
@@ -349,18 +354,38 @@ int service_run(struct service *service)
 
 /* ---- opening ---- */
 
-/* A group of one: this node, always with quorum. */
-static void join_local_group(struct service *service, uint32_t node_id)
+static void group_tell(void *context, int priority, const char *text)
 {
-	struct input view = { .type = INPUT_VIEW,
-			      .now_ms = service->now_ms,
-			      .view = { .members = &node_id, .member_count = 1 } };
-	struct input quorum = { .type = INPUT_QUORUM,
-				.now_ms = service->now_ms,
-				.quorum = { .quorate = true, .nodes = &node_id, .node_count = 1 } };
+	(void)context;
+	report(priority, NULL, 0, "%s", text);
+}
 
-	step(service, &view);
-	step(service, &quorum);
+/* Corosync must not end while a mirror may write. */
+static bool group_busy(void *context)
+{
+	const struct service *service = context;
+	struct core_log_status log;
+
+	for (uint32_t i = 0; i < CORE_LOGS_MAX; i++)
+		if (core_log_status(service->core, i, &log) == 0 && log.resumed_count > 0)
+			return true;
+	return false;
+}
+
+static int join_group(struct service *service, const struct corosync_identity *cluster)
+{
+	struct group_owner owner = {
+		.input = group_input, .tell = group_tell, .busy = group_busy, .context = service
+	};
+	int r;
+
+	if (cluster == NULL)
+		r = local_port_open(&service->group, &owner, 1);
+	else
+		r = corosync_port_open(&service->group, &owner, service->event, cluster);
+	if (r < 0)
+		report(LOG_ERR, NULL, 0, "the group cannot be served: %s", strerror(-r));
+	return r;
 }
 
 static void predecessor_found(void *context, const char *uuid)
@@ -417,7 +442,8 @@ static int make_core(struct service *service, const struct core_config *config)
 	return 0;
 }
 
-int service_open(struct service **ret_service, sd_event *event, const struct core_config *config)
+int service_open(struct service **ret_service, sd_event *event, const struct core_config *config,
+		 const struct corosync_identity *cluster)
 {
 	struct service *service = calloc(1, sizeof(*service));
 	struct machine_config machine_config = { .use_nowait = true, .caller_watches = true };
@@ -433,7 +459,7 @@ int service_open(struct service **ret_service, sd_event *event, const struct cor
 	r = make_core(service, config);
 	if (r < 0)
 		goto fail;
-	r = local_group_open(&service->group);
+	r = join_group(service, cluster);
 	if (r < 0)
 		goto fail;
 	r = machine_open(&service->machine, event, &machine_config, machine_input, service);
@@ -441,7 +467,7 @@ int service_open(struct service **ret_service, sd_event *event, const struct cor
 		report(LOG_ERR, NULL, 0, "devices cannot be served: %s", strerror(-r));
 		goto fail;
 	}
-	join_local_group(service, config->node_id);
+	group_port_turn(service->group); /* a group of one is joined here */
 	r = wakers_watch(&service->wakers, machine_fd(service->machine), WAKER_MACHINE);
 	if (r == 0)
 		r = wakers_watch(&service->wakers, sd_event_get_fd(event), WAKER_LOOP);
@@ -468,7 +494,7 @@ void service_close(struct service *service)
 	if (service->machine != NULL)
 		machine_close(service->machine);
 	wakers_close(&service->wakers);
-	local_group_close(service->group);
+	group_port_close(service->group);
 	free(service->core_memory);
 	sd_event_unref(service->event);
 	free(service);
