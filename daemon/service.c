@@ -1,11 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The service: see service.h.
- *
- * Lost requests: seq grows by one with each request of this kernel, so a gap names those that never came; they are
- * answered EAGAIN, whereupon the kernel sends them again at once instead of after 15 s.  The same is done at
- * the start for the 64 seqs before the first one: a predecessor may have died with them in hand.
- */
+/* The service: see service.h. */
 #include "service.h"
 
 #include <assert.h>
@@ -19,12 +13,10 @@
 #include "group_port.h"
 #include "machine.h"
 #include "report.h"
+#include "seq_gap.h"
 #include "single.h"
 #include "wakers.h"
 
-/* A larger gap is no gap but another kernel's counter. */
-#define GAP_MAX 4096
-#define FIRST_GAP 64
 /* How old the time may be that a request is given. */
 #define TICK_MS 50
 /* Requests taken before other sources get their turn. */
@@ -47,9 +39,7 @@ struct service {
 	uint32_t lone;  /* requests that nobody looked behind */
 	uint32_t requests_since_tick;
 	uint64_t now_ms; /* at most TICK_MS old */
-	bool seq_known;
-	uint32_t next_seq;
-	uint64_t lost_requests;
+	struct seq_gap seq;
 	uint64_t malformed_told;
 };
 
@@ -166,29 +156,18 @@ static void answer_error(struct service *service, const struct request *request,
 	send_answer(service, &answer);
 }
 
-static void ask_again(struct service *service, uint32_t first_seq, uint32_t count)
-{
-	for (uint32_t i = 0; i < count; i++) {
-		struct request lost = { .seq = first_seq + i };
-
-		answer_error(service, &lost, -EAGAIN);
-	}
-}
-
+/* Those that never came: the kernel sends them again at once, instead of after 15 s. */
 static void check_seq(struct service *service, uint32_t seq)
 {
-	uint32_t gap = seq - service->next_seq;
+	uint64_t lost = service->seq.lost;
+	struct request missing = { 0 };
+	uint32_t count = seq_gap_next(&service->seq, seq, &missing.seq);
 
-	if (!service->seq_known) {
-		ask_again(service, seq - FIRST_GAP, FIRST_GAP);
-	} else if (gap > 0 && gap <= GAP_MAX) {
-		service->lost_requests += gap;
+	if (service->seq.lost > lost)
 		report(LOG_WARNING, NULL, 0, "%u requests of the kernel were lost: asked for again",
-		       gap);
-		ask_again(service, service->next_seq, gap);
-	}
-	service->seq_known = true;
-	service->next_seq = seq + 1;
+		       count);
+	for (; count > 0; count--, missing.seq++)
+		answer_error(service, &missing, -EAGAIN);
 }
 
 static void take_request(struct service *service, const struct request *request)
@@ -507,5 +486,5 @@ const struct core *service_core(const struct service *service)
 
 uint64_t service_lost_requests(const struct service *service)
 {
-	return service->lost_requests;
+	return service->seq.lost;
 }
