@@ -89,7 +89,7 @@ corosync_conf() {
 }
 
 corosync_start() {
-	node_run "$1" "ip -br link show vec0 | grep -q ' UP ' || {
+	node_run "$1" "ip addr show vec0 | grep -qF 10.77.0. || {
 			ip addr add 10.77.0.$1/24 dev vec0 && ip link set vec0 up
 		}
 		cat >/etc/corosync/corosync.conf <<'END'
@@ -136,10 +136,17 @@ group_wait() {
 }
 
 # --- cases ------------------------------------------------------------------
-# A node on which something is left is cut, and booted by the next cluster_start.
+# No daemon is left, so that each case has its options. A node on which more is left is
+# cut, and booted by the next cluster_start.
 cluster_node_clean() {
-	node_alive "$1" && node_run -t 5 "$1" '[ -z "$(dmsetup table 2>/dev/null | grep -v "^No devices")" ] &&
-		pidof corosync >/dev/null && pidof dmclogd >/dev/null' && return 0
+	node_alive "$1" && node_run -t 10 "$1" '[ -z "$(dmsetup table 2>/dev/null | grep -v "^No devices")" ] &&
+		pidof corosync >/dev/null || exit 1
+		kill $(pidof dmclogd) 2>/dev/null
+		for ((i = 0; i < 100; i++)); do
+			pidof dmclogd >/dev/null || exit 0
+			sleep 0.05 # wait-ok: between two looks, with a limit
+		done
+		exit 1' && return 0
 	node_cut "$1"
 }
 
