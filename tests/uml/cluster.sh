@@ -12,6 +12,7 @@
 # group_wait "K..." NODE...      until the dmclogd of each K sees it
 # net_cut A B [A B]...           these do not hear each other from now on; others do
 # net_heal
+# node_pause K, node_continue K
 # on_nodes "K..." COMMAND...     COMMAND K for each, at the same time; fails if one does
 # cluster_case NAME FUNCTION     run_case; after it nothing is left of its mirrors
 
@@ -102,6 +103,17 @@ END
 }
 
 corosync_kill() { node_run "$1" 'pkill -KILL -x corosync'; }
+
+# It stands still, with all that it is about to write. A process that the user-mode
+# kernel traces is its own to stop.
+node_signal() { # SIGNAL K
+	local pid
+	for pid in $(ps -o pid= -s "$(node_pid "$2")"); do
+		grep -qs '^TracerPid:[[:space:]]*0$' "/proc/$pid/status" && kill "-$1" "$pid"
+	done
+}
+node_pause() { node_signal STOP "$1"; }
+node_continue() { node_signal CONT "$1"; }
 
 cluster_node() {
 	local k=$1

@@ -3,7 +3,7 @@
 # Faults of a cluster of three nodes: power cuts of one node and of all, a split
 # network, a corosync that dies, nodes that come and go. The host compares the legs:
 # a region that differs is never clean by the log, and in the end none differs.
-# time-limit: 600
+# time-limit: 900
 set -u
 SECTORS=65536 REGION=256 # 256 regions of 128 KiB
 # shellcheck source=tests/uml/mirror_of_all.sh
@@ -181,6 +181,45 @@ case_corosync_dies() {
 	remove_all 1 2 3
 }
 
+# A node stands still for longer than the others wait for it, and writes on: no time is proof here.
+case_paused() {
+	made
+	on_nodes "$ALL_NODES" in_sync
+	write_begin 1 --time_based --runtime=20
+	write_begin 3 --time_based --runtime=20
+	progress 3
+	node_pause 3
+	group_wait 1 1 2
+	progress 1
+	node_continue 3
+	group_wait "$ALL_NODES" 1 2 3
+	progress 3
+	write_end 1
+	write_end 3 60
+	on_nodes "$ALL_NODES" in_sync
+	remove_all 1 3 2
+}
+
+# The daemon alone dies, under writes: they wait, and its successor goes on.
+case_daemon_dies() {
+	made --takeover-delay=1
+	on_nodes "$ALL_NODES" in_sync
+	write_begin 1 --time_based --runtime=20
+	write_begin 2 --time_based --runtime=20
+	progress 2
+	# shellcheck disable=SC2016 # for the shell on the node
+	node_run 2 'kill -KILL $(pidof dmclogd)'
+	group_wait "1 3" 1 3
+	progress 1
+	daemon_start 2 --cluster=corosync --takeover-delay=1
+	group_wait "$ALL_NODES" 1 2 3
+	progress 2
+	write_end 1
+	write_end 2 60
+	on_nodes "$ALL_NODES" in_sync
+	remove_all 1 2 3
+}
+
 # A corosync that is told to end is asked not to while a mirror is in use.
 case_shutdown_vetoed() {
 	cluster_start
@@ -216,6 +255,8 @@ case_come_and_go() {
 
 uml_start cluster-faults
 node_cut 1
-for name in ${CASES:-cut-copier cut-writer cut-no-proof cut-all partition corosync-dies shutdown-vetoed come-and-go}; do
+cases="cut-copier cut-writer cut-no-proof cut-all partition paused daemon-dies corosync-dies
+	shutdown-vetoed come-and-go"
+for name in ${CASES:-$cases}; do
 	cluster_case "$name" "case_${name//-/_}"
 done
