@@ -70,16 +70,17 @@ OPT := -O2 -g
 endif
 CFLAGS ?= $(OPT)
 ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) $(HARDEN) -fPIE -Iinclude -I. \
-	     $(NL_CFLAGS) $(DM_CFLAGS) $(SYSTEMD_CFLAGS) $(CPPFLAGS)
+	     $(NL_CFLAGS) $(DM_CFLAGS) $(SYSTEMD_CFLAGS) $(COROSYNC_CFLAGS) $(CPPFLAGS)
 ALL_LDFLAGS = -pie $(LDHARDEN) -Wl,--as-needed $(LDFLAGS)
-LIBS = $(NL_LIBS) $(DM_LIBS) $(SYSTEMD_LIBS) $(AIO_LIBS) -pthread
+LIBS = $(NL_LIBS) $(DM_LIBS) $(SYSTEMD_LIBS) $(COROSYNC_LIBS) $(AIO_LIBS) -pthread
 # Found at configure, or, where check came with the test packages, now.
 CHECK_CFLAGS = $(or $(CONF_CHECK_CFLAGS),$(shell pkg-config --cflags check))
 CHECK_LIBS = $(or $(CONF_CHECK_LIBS),$(shell pkg-config --libs check))
 
 # --- rooms ------------------------------------------------------------------
 PURE_SRC := $(wildcard daemon/core/*.c kernel-interface/request_codec.c \
-	      kernel-interface/constructor.c cluster/message_codec.c cluster/words_codec.c)
+	      kernel-interface/constructor.c cluster/message_codec.c cluster/words_codec.c \
+	      cluster/group_views.c)
 SHELL_SRC := $(filter-out $(PURE_SRC),$(wildcard daemon/*.c kernel-interface/*.c cluster/*.c))
 TOOL_SRC := $(wildcard tools/*.c)
 CHECK_SRC := $(wildcard tests/check_*.c)

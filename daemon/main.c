@@ -15,6 +15,7 @@
 #include <systemd/sd-id128.h>
 
 #include "config.h"
+#include "group_port.h"
 #include "options.h"
 #include "report.h"
 #include "service.h"
@@ -22,6 +23,8 @@
 
 #define EXIT_RUNTIME 1
 #define EXIT_USAGE 2
+/* Between two looks for a corosync that does not run. */
+#define CLUSTER_AGAIN_USEC 1000000
 
 /* The write-back path of the machine leads through this process: it must not be paged out or killed for memory. */
 static void protect(void)
@@ -42,7 +45,8 @@ static void protect(void)
 		       strerror(errno));
 }
 
-static int fill_config(const struct options *options, struct core_config *config)
+static int fill_config(const struct options *options, const struct corosync_identity *cluster,
+		       struct core_config *config)
 {
 	sd_id128_t machine, boot;
 	struct timespec now;
@@ -62,8 +66,7 @@ static int fill_config(const struct options *options, struct core_config *config
 	}
 	(void)clock_gettime(CLOCK_BOOTTIME, &now);
 	*config = (struct core_config){
-		.node_id = 1,
-		.cluster_name = "none",
+		.node_id = cluster->node_id,
 		.incarnation = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec,
 		.hot_regions = options->hot_regions,
 		.idle_ms = options->idle_release_s * 1000,
@@ -72,6 +75,7 @@ static int fill_config(const struct options *options, struct core_config *config
 		.resync_bytes_per_second = options->resync_bytes_per_second,
 		.takeover_delay_ms = options->takeover_delay_s * 1000,
 	};
+	memcpy(config->cluster_name, cluster->cluster_name, sizeof(config->cluster_name));
 	memcpy(config->machine_id, machine.bytes, sizeof(config->machine_id));
 	memcpy(config->boot_id, boot.bytes, sizeof(config->boot_id));
 	return 0;
@@ -79,8 +83,8 @@ static int fill_config(const struct options *options, struct core_config *config
 
 static int on_end(sd_event_source *source, const struct signalfd_siginfo *info, void *context)
 {
-	struct service *service = context;
-	uint32_t tables = core_table_count(service_core(service));
+	struct service *service = *(struct service **)context;
+	uint32_t tables = service != NULL ? core_table_count(service_core(service)) : 0;
 
 	if (tables == 0)
 		return sd_event_exit(sd_event_source_get_event(source), 0);
@@ -94,9 +98,12 @@ static int on_end(sd_event_source *source, const struct signalfd_siginfo *info, 
 
 static int on_state(sd_event_source *source, const struct signalfd_siginfo *info, void *context)
 {
+	const struct service *service = *(struct service **)context;
+
 	(void)source;
 	(void)info;
-	report_state(service_core(context), service_lost_requests(context));
+	if (service != NULL)
+		report_state(service_core(service), service_lost_requests(service));
 	return 0;
 }
 
@@ -109,7 +116,8 @@ static int on_recent(sd_event_source *source, const struct signalfd_siginfo *inf
 	return 0;
 }
 
-static int add_signals(sd_event *event, struct service *service)
+/* *service is NULL as long as there is none. */
+static int add_signals(sd_event *event, struct service **service)
 {
 	static const struct {
 		int number;
@@ -146,31 +154,72 @@ static void block_signals(void)
 	(void)signal(SIGPIPE, SIG_IGN);
 }
 
-static int serve(sd_event *event, const struct options *options)
+/*
+ * Who this node is in the cluster is known when its corosync runs: until then nothing is served.  Returns 1; 0 when told
+ * to end; negative errno.
+ */
+static int await_cluster(sd_event *event, struct corosync_identity *identity)
 {
-	struct service *service = NULL;
+	char reason[GROUP_REASON_BYTES], told[GROUP_REASON_BYTES] = "";
+
+	while (corosync_identity_get(identity, reason) < 0) {
+		int r;
+
+		if (strcmp(reason, told) != 0) {
+			memcpy(told, reason, sizeof(told));
+			report(LOG_ERR, NULL, 0, "%s; nothing is served until then", reason);
+		}
+		(void)sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%u\nSTATUS=waiting: %s",
+				 10 * CLUSTER_AGAIN_USEC, reason);
+		r = sd_event_run(event, CLUSTER_AGAIN_USEC);
+		if (r < 0)
+			return r;
+		if (sd_event_get_state(event) == SD_EVENT_EXITING ||
+		    sd_event_get_state(event) == SD_EVENT_FINISHED)
+			return 0;
+	}
+	return 1;
+}
+
+static int serve_as(sd_event *event, const struct options *options,
+		    const struct corosync_identity *cluster, struct service **service)
+{
 	struct core_config config;
 	int r;
 
-	r = fill_config(options, &config);
+	r = fill_config(options, cluster, &config);
 	if (r < 0)
 		return r;
 	protect();
-	r = service_open(&service, event, &config);
+	r = service_open(service, event, &config, options->cluster_none ? NULL : cluster);
 	if (r < 0)
 		return r;
-	r = add_signals(event, service);
-	if (r < 0)
-		goto close;
-	(void)sd_event_set_watchdog(event, 1);
 	(void)sd_notify(0, "READY=1\nSTATUS=serving");
-	report(LOG_NOTICE, NULL, 0, "version %s serves, cluster none", PACKAGE_VERSION);
-	r = service_run(service);
+	report(LOG_NOTICE, NULL, 0, "version %s serves, cluster %s, node %u", PACKAGE_VERSION,
+	       config.cluster_name, config.node_id);
+	r = service_run(*service);
 	(void)sd_notify(0, "STOPPING=1");
 	report(LOG_NOTICE, NULL, 0, "ended");
-close:
-	service_close(service);
+	service_close(*service);
 	return r;
+}
+
+static int serve(sd_event *event, const struct options *options)
+{
+	struct corosync_identity cluster = { .node_id = 1, .cluster_name = "none" };
+	struct service *service = NULL;
+	int r;
+
+	r = add_signals(event, &service);
+	if (r < 0)
+		return r;
+	(void)sd_event_set_watchdog(event, 1);
+	if (!options->cluster_none) {
+		r = await_cluster(event, &cluster);
+		if (r <= 0)
+			return r;
+	}
+	return serve_as(event, options, &cluster, &service);
 }
 
 static int run(const struct options *options)
@@ -208,12 +257,6 @@ int main(int argc, char **argv)
 	if (r <= 0)
 		return r < 0 ? EXIT_USAGE : 0;
 	report_init(options.debug);
-	if (!options.cluster_none) {
-		report(LOG_ERR, NULL, 0,
-		       "this version serves a single node only: start it with --cluster=none (and never "
-		       "so on two nodes that share a log device)");
-		return EXIT_USAGE;
-	}
 	block_signals();
 	r = run(&options);
 	return r < 0 ? EXIT_RUNTIME : r;

@@ -29,7 +29,7 @@ struct option_row {
 static const struct option_row rows[] = {
 	{ "cluster", "none|corosync", OPTION_CLUSTER, AT(cluster_none), 0, 0,
 	  "who keeps the logs: this node alone, or a corosync cluster\n"
-	  "(corosync is the default; this version serves none only)" },
+	  "(default corosync)" },
 	{ "hot-regions", "N", OPTION_NUMBER, AT(hot_regions), 8, 1u << 20,
 	  "idle regions of a log that stay held (default 1024)" },
 	{ "idle-release", "SECONDS", OPTION_NUMBER, AT(idle_release_s), 1, 86400,

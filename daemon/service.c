@@ -1,11 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The service: see service.h.
- *
- * Lost requests: seq grows by one with each request of this kernel, so a gap names those that never came; they are
- * answered EAGAIN, whereupon the kernel sends them again at once instead of after 15 s.  The same is done at
- * the start for the 64 seqs before the first one: a predecessor may have died with them in hand.
- */
+/* The service: see service.h. */
 #include "service.h"
 
 #include <assert.h>
@@ -16,15 +10,13 @@
 #include <time.h>
 
 #include "connector.h"
-#include "local_group.h"
+#include "group_port.h"
 #include "machine.h"
 #include "report.h"
+#include "seq_gap.h"
 #include "single.h"
 #include "wakers.h"
 
-/* A larger gap is no gap but another kernel's counter. */
-#define GAP_MAX 4096
-#define FIRST_GAP 64
 /* How old the time may be that a request is given. */
 #define TICK_MS 50
 /* Requests taken before other sources get their turn. */
@@ -36,7 +28,7 @@ struct service {
 	sd_event *event;
 	struct wakers wakers;
 	struct connector *connector;
-	struct local_group *group;
+	struct group_port *group;
 	struct machine *machine;
 	void *core_memory;
 	struct core *core;
@@ -47,9 +39,7 @@ struct service {
 	uint32_t lone;  /* requests that nobody looked behind */
 	uint32_t requests_since_tick;
 	uint64_t now_ms; /* at most TICK_MS old */
-	bool seq_known;
-	uint32_t next_seq;
-	uint64_t lost_requests;
+	struct seq_gap seq;
 	uint64_t malformed_told;
 };
 
@@ -65,16 +55,9 @@ static uint64_t clock_ms(void)
 
 static void step(struct service *service, const struct input *input)
 {
-	struct group_message message;
-	struct input delivered = { .type = INPUT_DELIVERED, .delivered = &message };
-
 	assert(!service->stepping);
 	service->stepping = true;
 	core_step(service->core, input);
-	while (local_group_deliver(service->group, &message)) {
-		delivered.now_ms = input->now_ms;
-		core_step(service->core, &delivered);
-	}
 	service->stepping = false;
 }
 
@@ -83,6 +66,16 @@ static void machine_input(void *context, const struct input *input)
 	struct service *service = context;
 
 	service->now_ms = input->now_ms;
+	step(service, input);
+}
+
+static void group_input(void *context, struct input *input)
+{
+	struct service *service = context;
+
+	if (!service->ticking)
+		service->now_ms = clock_ms();
+	input->now_ms = service->now_ms;
 	step(service, input);
 }
 
@@ -121,7 +114,7 @@ static void carry_out(void *context, const struct effect *effect)
 		send_answer(service, &effect->answer);
 		break;
 	case EFFECT_MULTICAST:
-		if (local_group_multicast(service->group, &effect->message) < 0)
+		if (group_port_multicast(service->group, &effect->message) < 0)
 			abort(); /* a message that is lost here would leave a request without an answer */
 		break;
 	case EFFECT_SET_TIMER:
@@ -163,29 +156,18 @@ static void answer_error(struct service *service, const struct request *request,
 	send_answer(service, &answer);
 }
 
-static void ask_again(struct service *service, uint32_t first_seq, uint32_t count)
-{
-	for (uint32_t i = 0; i < count; i++) {
-		struct request lost = { .seq = first_seq + i };
-
-		answer_error(service, &lost, -EAGAIN);
-	}
-}
-
+/* Those that never came: the kernel sends them again at once, instead of after 15 s. */
 static void check_seq(struct service *service, uint32_t seq)
 {
-	uint32_t gap = seq - service->next_seq;
+	uint64_t lost = service->seq.lost;
+	struct request missing = { 0 };
+	uint32_t count = seq_gap_next(&service->seq, seq, &missing.seq);
 
-	if (!service->seq_known) {
-		ask_again(service, seq - FIRST_GAP, FIRST_GAP);
-	} else if (gap > 0 && gap <= GAP_MAX) {
-		service->lost_requests += gap;
+	if (service->seq.lost > lost)
 		report(LOG_WARNING, NULL, 0, "%u requests of the kernel were lost: asked for again",
-		       gap);
-		ask_again(service, service->next_seq, gap);
-	}
-	service->seq_known = true;
-	service->next_seq = seq + 1;
+		       count);
+	for (; count > 0; count--, missing.seq++)
+		answer_error(service, &missing, -EAGAIN);
 }
 
 static void take_request(struct service *service, const struct request *request)
@@ -318,6 +300,7 @@ static int serve_requests(struct service *service)
 		if (wakers < 0)
 			return wakers;
 		wake_up(service, wakers);
+		group_port_turn(service->group);
 		if ((wakers & WAKER_LOOP) != 0)
 			return 0;
 	}
@@ -342,6 +325,7 @@ int service_run(struct service *service)
 			r = sd_event_dispatch(event);
 		if (r < 0)
 			return r;
+		group_port_turn(service->group);
 	}
 	r = sd_event_get_exit_code(event, &code);
 	return r < 0 ? r : code;
@@ -349,18 +333,38 @@ int service_run(struct service *service)
 
 /* ---- opening ---- */
 
-/* A group of one: this node, always with quorum. */
-static void join_local_group(struct service *service, uint32_t node_id)
+static void group_tell(void *context, int priority, const char *text)
 {
-	struct input view = { .type = INPUT_VIEW,
-			      .now_ms = service->now_ms,
-			      .view = { .members = &node_id, .member_count = 1 } };
-	struct input quorum = { .type = INPUT_QUORUM,
-				.now_ms = service->now_ms,
-				.quorum = { .quorate = true, .nodes = &node_id, .node_count = 1 } };
+	(void)context;
+	report(priority, NULL, 0, "%s", text);
+}
 
-	step(service, &view);
-	step(service, &quorum);
+/* Corosync must not end while a mirror may write. */
+static bool group_busy(void *context)
+{
+	const struct service *service = context;
+	struct core_log_status log;
+
+	for (uint32_t i = 0; i < CORE_LOGS_MAX; i++)
+		if (core_log_status(service->core, i, &log) == 0 && log.resumed_count > 0)
+			return true;
+	return false;
+}
+
+static int join_group(struct service *service, const struct corosync_identity *cluster)
+{
+	struct group_owner owner = {
+		.input = group_input, .tell = group_tell, .busy = group_busy, .context = service
+	};
+	int r;
+
+	if (cluster == NULL)
+		r = local_port_open(&service->group, &owner, 1);
+	else
+		r = corosync_port_open(&service->group, &owner, service->event, cluster);
+	if (r < 0)
+		report(LOG_ERR, NULL, 0, "the group cannot be served: %s", strerror(-r));
+	return r;
 }
 
 static void predecessor_found(void *context, const char *uuid)
@@ -417,7 +421,8 @@ static int make_core(struct service *service, const struct core_config *config)
 	return 0;
 }
 
-int service_open(struct service **ret_service, sd_event *event, const struct core_config *config)
+int service_open(struct service **ret_service, sd_event *event, const struct core_config *config,
+		 const struct corosync_identity *cluster)
 {
 	struct service *service = calloc(1, sizeof(*service));
 	struct machine_config machine_config = { .use_nowait = true, .caller_watches = true };
@@ -433,7 +438,7 @@ int service_open(struct service **ret_service, sd_event *event, const struct cor
 	r = make_core(service, config);
 	if (r < 0)
 		goto fail;
-	r = local_group_open(&service->group);
+	r = join_group(service, cluster);
 	if (r < 0)
 		goto fail;
 	r = machine_open(&service->machine, event, &machine_config, machine_input, service);
@@ -441,7 +446,7 @@ int service_open(struct service **ret_service, sd_event *event, const struct cor
 		report(LOG_ERR, NULL, 0, "devices cannot be served: %s", strerror(-r));
 		goto fail;
 	}
-	join_local_group(service, config->node_id);
+	group_port_turn(service->group); /* a group of one is joined here */
 	r = wakers_watch(&service->wakers, machine_fd(service->machine), WAKER_MACHINE);
 	if (r == 0)
 		r = wakers_watch(&service->wakers, sd_event_get_fd(event), WAKER_LOOP);
@@ -468,7 +473,7 @@ void service_close(struct service *service)
 	if (service->machine != NULL)
 		machine_close(service->machine);
 	wakers_close(&service->wakers);
-	local_group_close(service->group);
+	group_port_close(service->group);
 	free(service->core_memory);
 	sd_event_unref(service->event);
 	free(service);
@@ -481,5 +486,5 @@ const struct core *service_core(const struct service *service)
 
 uint64_t service_lost_requests(const struct service *service)
 {
-	return service->lost_requests;
+	return service->seq.lost;
 }

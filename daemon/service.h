@@ -2,8 +2,8 @@
 /*
  * The service: joins the core to its three outside worlds (kernel, group, machine) in one event loop.
  *
- * One thread decides.  Every input becomes one step; what the step multicasts is delivered before the next
- * input is taken.  The kernel's requests are polled for beside the event loop, not through it: on the way of a read every
+ * One thread decides.  Every input becomes one step; what the steps of a turn of the loop multicast goes to the group
+ * at its end.  The kernel's requests are polled for beside the event loop, not through it: on the way of a read every
  * system call counts.
  */
 #ifndef DMCLOGD_SERVICE_H
@@ -14,14 +14,16 @@
 #include <systemd/sd-event.h>
 
 #include "core.h"
+#include "group_port.h"
 
 struct service;
 
 /*
- * Opens connector, group and machine and makes the core.  Returns 0 and *ret_service, which service_close() frees, or
+ * Opens connector, group and machine and makes the core.  `cluster` is NULL for a group of one.  Returns 0 and *ret_service, which service_close() frees, or
  * negative errno after saying what went wrong.
  */
-int service_open(struct service **ret_service, sd_event *event, const struct core_config *config);
+int service_open(struct service **ret_service, sd_event *event, const struct core_config *config,
+		 const struct corosync_identity *cluster);
 void service_close(struct service *service);
 
 /* Serves until sd_event_exit() is called.  Returns its code, or negative errno. */

@@ -59,6 +59,25 @@ START_TEST(marks_in_the_flush_count)
 }
 END_TEST
 
+/* Seconds after its last CLEAR an integrated_flush log sends a FLUSH without marks from a thread of its own (do_flush), while
+ * one with marks may wait. */
+START_TEST(a_delayed_flush_beside_one_with_marks)
+{
+	struct request request = {
+		.type = REQUEST_FLUSH, .luid = LUID, .region_count = 1, .regions = { 7 }
+	};
+	uint32_t marks, delayed;
+
+	h.keep[EFFECT_WRITE] = true;
+	marks = harness_ask_request(&h, &request);
+	delayed = harness_ask(&h, REQUEST_FLUSH, LUID);
+	ck_assert_ptr_null(harness_answer(&h, marks));
+	harness_finish_all(&h, EFFECT_WRITE, 0);
+	ck_assert(harness_answered(&h, marks, 0));
+	ck_assert(harness_answered(&h, delayed, 0));
+}
+END_TEST
+
 /* Holds wanted while a slot write is under way share the next one. */
 START_TEST(flushes_during_a_write_share_the_next)
 {
@@ -245,6 +264,7 @@ int main(void)
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, flush_waits_for_the_slot_write);
 	tcase_add_test(tests, marks_in_the_flush_count);
+	tcase_add_test(tests, a_delayed_flush_beside_one_with_marks);
 	tcase_add_test(tests, flushes_during_a_write_share_the_next);
 	tcase_add_test(tests, a_held_region_costs_nothing);
 	tcase_add_test(tests, clear_before_the_flush);

@@ -110,7 +110,10 @@ void multicast_group(struct core *core, struct group_message *message)
 void waiting_note(struct core *core, struct table *table, const struct request *request)
 {
 	struct waiting *waiting = &table->waiting[request->type];
-	uint64_t region = request->region_count > 0 ? request->regions[0] : 0;
+	/* The marks of a FLUSH are noted already: all that wait are answered together. */
+	uint64_t region = request->region_count > 0 && request->type != REQUEST_FLUSH ?
+				  request->regions[0] :
+				  0;
 	uint32_t i;
 
 	if (!waiting->active || waiting->region != region)

@@ -50,7 +50,7 @@ defaults_of_help() {
 }
 bad=$(defaults_of_help | while read -r name value; do
 	awk -v name="${name#--}" '/^\.It Fl Fl / {inside = $4 == name} /^\.Sh/ {inside = 0} inside' $page |
-		tr '\n' ' ' | sed 's/\.Pa //g' |
+		tr '\n' ' ' | sed -E 's/\.(Pa|Cm) //g' |
 		grep -qE "default is ${value}[.; ]|(^|[^0-9])$value, the default" || echo "$name=$value"
 done)
 if [ -z "$(defaults_of_help)" ]; then

@@ -70,7 +70,7 @@ images_create() {
 node_console() { cat "$UML_RUN/n$1.console"; }
 
 node_boot() {
-	local k=$1 dir=$UML_RUN/n$1 image i=0 disks=() deadline
+	local k=$1 dir=$UML_RUN/n$1 image i=0 disks=() net=() deadline
 	shift
 	command -v "$UML_KERNEL" >/dev/null || { echo "no $UML_KERNEL here" >&2; return 1; }
 	[ -x "$UML_BUILD/uml/init" ] || { echo "no $UML_BUILD/uml/init: make harness" >&2; return 1; }
@@ -83,6 +83,8 @@ node_boot() {
 		disks+=("ubd${i}sc=$image")
 		i=$((i + 1))
 	done
+	# Where a network is: see cluster.sh.
+	[ ! -S "$UML_RUN/net.sock" ] || net=("vec0:transport=bess,dst=$UML_RUN/net.sock,depth=64,mac=02:00:00:00:00:0$k")
 	rm -rf "$dir" "$UML_RUN/uml/n$k"
 	mkdir -p "$dir" "$UML_RUN/uml"
 	mkfifo "$dir/fifo"
@@ -91,7 +93,7 @@ node_boot() {
 	TMPDIR=$UML_TMP LD_PRELOAD=$UML_BUILD/uml/wide_xstate.so setsid taskset -c $(((k - 1) % $(nproc))) "$UML_KERNEL" mem="$UML_MEM" \
 		umid="n$k" uml_dir="$UML_RUN/uml" quiet selinux=0 noreboot panic=1 \
 		root=/dev/root rootfstype=hostfs rootflags=/ ro init="$UML_BUILD/uml/init" \
-		node="$k" dir="$dir" tree="$UML_TREE" "${disks[@]}" \
+		node="$k" dir="$dir" tree="$UML_TREE" "${disks[@]}" "${net[@]}" \
 		con=null con0=null,fd:1 ssl=null ssl0=fd:3,null \
 		3<>"$dir/fifo" {uml_idle}>&- >"$UML_RUN/n$k.console" 2>&1 </dev/null &
 	echo $! >"$dir/pid"
