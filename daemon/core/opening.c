@@ -308,6 +308,7 @@ static bool proof_complete(struct core *core, struct log *log)
 			"slot %u of node %u in cluster \"%.63s\" is in use and that node is not proven "
 			"to be stopped",
 			opening->merge[i], owner->node_id, opening->old.cluster_name);
+		opening->unproven = i;
 		tell_waiting(core, log, text);
 		opening->read_again = true;
 		return false;
