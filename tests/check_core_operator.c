@@ -146,6 +146,29 @@ START_TEST(default_rate)
 }
 END_TEST
 
+/* ---- ending waits ---- */
+
+/* The report that was under way when its wait was ended does not stand in the way of the next one. */
+START_TEST(fail_and_the_next_report)
+{
+	struct input fail = { .type = INPUT_FAIL, .fail_uuid = HARNESS_UUID };
+	uint32_t first, second;
+
+	three_members();
+	world_hold(&w, 1, true);
+	first = harness_ask_region(h(1), REQUEST_SET_REGION_SYNC, WORLD_LUID + 1, 4);
+	ck_assert_ptr_null(harness_answer(h(1), first));
+	harness_input(h(1), &fail);
+	ck_assert(harness_answered(h(1), first, 0));
+	second = harness_ask_region(h(1), REQUEST_SET_REGION_SYNC, WORLD_LUID + 1, 5);
+	ck_assert_ptr_null(harness_answer(h(1), second));
+	world_hold(&w, 1, false);
+	world_run(&w);
+	ck_assert(harness_answered(h(1), second, 0));
+	ck_assert(lost_everywhere(4) && lost_everywhere(5));
+}
+END_TEST
+
 /* ---- the group and the members ---- */
 
 static const struct core_node_status *node_of(const struct core_group_status *status,
@@ -389,6 +412,7 @@ static Suite *operator_suite(void)
 	tcase_add_test(tests, touched_while_paused);
 	tcase_add_test(tests, rate_of_the_operator);
 	tcase_add_test(tests, default_rate);
+	tcase_add_test(tests, fail_and_the_next_report);
 	tcase_add_test(tests, group_status);
 	tcase_add_test(tests, members_of_a_log);
 	tcase_add_test(tests, what_a_report_counts_for);
