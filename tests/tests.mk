@@ -5,3 +5,5 @@ MACHINE_OBJ := $(addprefix daemon/,table_parse.o worker.o block_device.o live_ta
 	log_device.o copier.o legs.o machine.o provoke.o)
 check_machine_EXTRA := $(MACHINE_OBJ)
 check_legs_EXTRA := $(MACHINE_OBJ)
+COMMAND_OBJ := $(addprefix daemon/,status_json.o wait_words.o)
+check_command_EXTRA := $(COMMAND_OBJ)
