@@ -2,6 +2,7 @@
 /* The operator: the pace of copying on all nodes, what is told of the group and of a log's members, and who waits for whom. */
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -281,6 +282,8 @@ END_TEST
 START_TEST(resume_waits_for_proof)
 {
 	const struct core_wait *wait;
+	const uint8_t *boot = h(3)->config.boot_id;
+	char told[64];
 	uint32_t seq;
 
 	open_on(3);
@@ -295,6 +298,10 @@ START_TEST(resume_waits_for_proof)
 	ck_assert_uint_eq(h(1)->now_ms - wait->since_ms, 2000);
 	ck_assert_uint_eq(wait->node_id, 3);
 	ck_assert_mem_eq(wait->boot_id, h(3)->config.boot_id, MESSAGE_ID_BYTES);
+	/* So does the journal. */
+	(void)snprintf(told, sizeof(told), "node 3 (boot %02x%02x%02x%02x", boot[0], boot[1],
+		       boot[2], boot[3]);
+	ck_assert_ptr_nonnull(strstr(h(1)->last_text[EVENT_WAITING_FOR_SLOT], told));
 	world_fenced(&w, 1, 3);
 	ck_assert(world_answered(&w, 1, seq, 0));
 	ck_assert_uint_eq(wait_count(1), 0);
