@@ -22,12 +22,14 @@ struct client {
 	struct control *control;
 	int fd; /* -1: free */
 	sd_event_source *source;
-	uint64_t active; /* the larger the later it was heard of */
+	sd_event_source *pause; /* a timer, set while the client is not listened to */
+	uint64_t active;        /* the larger the later it was heard of */
 	char line[CONTROL_LINE_MAX];
 	size_t line_bytes; /* received; what follows the first newline is another line */
 	char *answer;      /* NULL: none is under way */
 	size_t answer_bytes, sent_bytes;
-	bool ending; /* the answer is the last one */
+	bool answered; /* a line, since the last pause */
+	bool ending;   /* the answer is the last one */
 };
 
 struct control {
@@ -46,6 +48,7 @@ static void client_close(struct client *client)
 {
 	if (client->fd < 0)
 		return;
+	sd_event_source_disable_unref(client->pause);
 	sd_event_source_disable_unref(client->source);
 	free(client->answer);
 	(void)close(client->fd);
@@ -86,6 +89,7 @@ static int handle(struct client *client)
 	}
 	if (answer == NULL)
 		return -ENOMEM;
+	client->answered = true;
 	give_answer(client, answer);
 	return 0;
 }
@@ -137,22 +141,49 @@ static int client_turn(struct client *client)
 	return r;
 }
 
+/* What wakes for the client from here on.  Returns 0 or negative errno. */
+static int client_watch(struct client *client)
+{
+	/* Writable is what wakes for a line that has come already, too. */
+	bool busy = client->answer != NULL || line_is_there(client);
+
+	return sd_event_source_set_io_events(client->source, busy ? EPOLLOUT : EPOLLIN);
+}
+
+static int client_pause(struct client *client)
+{
+	int r = sd_event_source_set_time_relative(client->pause, CONTROL_PAUSE_US);
+
+	client->answered = false;
+	if (r >= 0)
+		r = sd_event_source_set_enabled(client->pause, SD_EVENT_ONESHOT);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(client->source, SD_EVENT_OFF);
+	return r;
+}
+
+static int on_pause_over(sd_event_source *source, uint64_t usec, void *context)
+{
+	struct client *client = context;
+
+	(void)source;
+	(void)usec;
+	if (sd_event_source_set_enabled(client->source, SD_EVENT_ON) < 0)
+		client_close(client);
+	return 0;
+}
+
 static int on_client(sd_event_source *source, int fd, uint32_t events, void *context)
 {
 	struct client *client = context;
-	bool busy;
 
+	(void)source;
 	(void)fd;
 	client->active = ++client->control->activity;
 	/* Who hangs up while it is answered does not want to hear it. */
 	if (((events & (EPOLLHUP | EPOLLERR)) != 0 && client->answer != NULL) ||
-	    client_turn(client) < 0) {
-		client_close(client);
-		return 0;
-	}
-	/* Writable is what wakes for a line that has come already, too. */
-	busy = client->answer != NULL || line_is_there(client);
-	if (sd_event_source_set_io_events(source, busy ? EPOLLOUT : EPOLLIN) < 0)
+	    client_turn(client) < 0 || client_watch(client) < 0 ||
+	    (client->answered && client->answer == NULL && client_pause(client) < 0))
 		client_close(client);
 	return 0;
 }
@@ -194,8 +225,15 @@ static int client_begin(struct control *control, int fd)
 	client->active = ++control->activity;
 	r = sd_event_add_io(sd_event_source_get_event(control->listener), &client->source, fd,
 			    EPOLLIN, on_client, client);
+	if (r >= 0)
+		r = sd_event_add_time_relative(sd_event_source_get_event(control->listener),
+					       &client->pause, CLOCK_MONOTONIC, CONTROL_PAUSE_US, 0,
+					       on_pause_over, client);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(client->pause, SD_EVENT_OFF);
 	if (r < 0)
 		return r;
+	(void)sd_event_source_set_priority(client->pause, SD_EVENT_PRIORITY_IDLE);
 	(void)sd_event_source_set_priority(client->source, SD_EVENT_PRIORITY_IDLE);
 	if (allowed(fd))
 		return 0;

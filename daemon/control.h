@@ -3,8 +3,8 @@
  * The control socket: takes lines from local clients, hands each to a handler, and sends its answer back.
  *
  * Lives on the event loop's thread and never waits.  A client has one answer under way at a time and is not read from before it
- * has taken that; one line a client is handled in a turn of the loop, and all that concerns the socket comes behind all else
- * that the loop has to do.  Only root and the daemon's own user are served.
+ * has taken that, nor for CONTROL_PAUSE_US after it: whoever asks without end leaves the daemon time for its mirrors.  All
+ * that concerns the socket comes behind all else that the loop has to do.  Only root and the daemon's own user are served.
  *
  * Limits: CONTROL_CLIENTS_MAX clients, where the one that has been silent longest makes room for a new one; lines of
  * CONTROL_LINE_MAX bytes.  The handler limits its answers.
@@ -19,6 +19,7 @@
 #define CONTROL_CLIENTS_MAX 16
 /* With its newline. */
 #define CONTROL_LINE_MAX 4096
+#define CONTROL_PAUSE_US 10000
 
 /* What the socket itself has to say to a client. */
 enum control_refusal {
