@@ -70,9 +70,10 @@ OPT := -O2 -g
 endif
 CFLAGS ?= $(OPT)
 ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) $(HARDEN) -fPIE -Iinclude -I. \
-	     $(NL_CFLAGS) $(DM_CFLAGS) $(SYSTEMD_CFLAGS) $(COROSYNC_CFLAGS) $(CPPFLAGS)
+	     $(NL_CFLAGS) $(DM_CFLAGS) $(SYSTEMD_CFLAGS) $(COROSYNC_CFLAGS) $(JSON_CFLAGS) \
+	     $(SMARTCOLS_CFLAGS) $(CPPFLAGS)
 ALL_LDFLAGS = -pie $(LDHARDEN) -Wl,--as-needed $(LDFLAGS)
-LIBS = $(NL_LIBS) $(DM_LIBS) $(SYSTEMD_LIBS) $(COROSYNC_LIBS) $(AIO_LIBS) -pthread
+LIBS = $(NL_LIBS) $(DM_LIBS) $(SYSTEMD_LIBS) $(COROSYNC_LIBS) $(JSON_LIBS) $(AIO_LIBS) -pthread
 # Found at configure, or, where check came with the test packages, now.
 CHECK_CFLAGS = $(or $(CONF_CHECK_CFLAGS),$(shell pkg-config --cflags check))
 CHECK_LIBS = $(or $(CONF_CHECK_LIBS),$(shell pkg-config --libs check))
@@ -153,7 +154,7 @@ $(BUILD)/dmclogd: $(call obj,$(SHELL_SRC)) $(CORE_LIB)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 $(BUILD)/dmclog: $(call obj,$(TOOL_SRC)) $(SHELL_LIB) $(CORE_LIB)
 	$(call say,LINK)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(SMARTCOLS_LIBS)
 $(BUILD)/dmclog-sim: $(call obj,$(SIM_SRC)) $(PURE_SRC:%.c=$(OBJ)/planted/%.o)
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
@@ -260,6 +261,7 @@ UNITS := $(wildcard systemd/*.service systemd/*.service.in)
 MANS := $(wildcard man/*.[1-9])
 DEFAULTS := $(wildcard systemd/dmclogd.default)
 COMPLETIONS := $(wildcard tools/*.bash-completion)
+ALERTS := $(wildcard tools/*-alert)
 INSTALL ?= install
 
 install: all
@@ -275,13 +277,16 @@ install: all
 		$(INSTALL) -D -m 644 $(DEFAULTS) $(DESTDIR)/etc/default/dmclogd)
 	@set -e; for c in $(COMPLETIONS); do n=$${c##*/}; $(INSTALL) -D -m 644 $$c \
 		$(DESTDIR)$(datadir)/bash-completion/completions/$${n%.bash-completion}; done
+	@set -e; for a in $(ALERTS); do \
+		$(INSTALL) -D -m 755 $$a $(DESTDIR)$(datadir)/dmclogd/$${a##*/}; done
 
 uninstall:
 	rm -f $(DESTDIR)$(sbindir)/dmclogd $(DESTDIR)$(sbindir)/dmclog \
 		$(addprefix $(DESTDIR)$(systemdunitdir)/,$(notdir $(UNITS:.in=))) \
 		$(foreach m,$(MANS),$(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) \
 		$(addprefix $(DESTDIR)$(datadir)/bash-completion/completions/,$(notdir \
-			$(COMPLETIONS:.bash-completion=)))
+			$(COMPLETIONS:.bash-completion=))) \
+		$(addprefix $(DESTDIR)$(datadir)/dmclogd/,$(notdir $(ALERTS)))
 	$(if $(DEFAULTS),@! cmp -s $(DEFAULTS) $(DESTDIR)/etc/default/dmclogd || \
 		rm -f $(DESTDIR)/etc/default/dmclogd)
 

@@ -2,6 +2,7 @@
 /* dmclogd: starts, serves until it is told to end, and ends in the reverse order. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,7 +15,9 @@
 #include <systemd/sd-event.h>
 #include <systemd/sd-id128.h>
 
+#include "command.h"
 #include "config.h"
+#include "control.h"
 #include "group_port.h"
 #include "options.h"
 #include "report.h"
@@ -181,9 +184,75 @@ static int await_cluster(sd_event *event, struct corosync_identity *identity)
 	return 1;
 }
 
+/* ---- the control socket ---- */
+
+static const struct core *operator_core(void *context)
+{
+	return service_core(context);
+}
+
+static void operator_step(void *context, struct input *input)
+{
+	service_operator(context, input);
+}
+
+static uint64_t operator_lost_requests(void *context)
+{
+	return service_lost_requests(context);
+}
+
+static char *control_answer(void *context, const char *line, size_t length)
+{
+	const struct command_port port = { .core = operator_core,
+					   .step = operator_step,
+					   .lost_requests = operator_lost_requests,
+					   .context = context };
+
+	return command_answer(&port, line, length);
+}
+
+static char *control_refuse(void *context, enum control_refusal refusal)
+{
+	(void)context;
+	switch (refusal) {
+	case CONTROL_TOO_LONG:
+		return command_refusal("too-long", "a line has at most 4096 bytes");
+	case CONTROL_DENIED:
+		return command_refusal("denied", "only root and the daemon's own user are served");
+	}
+	return NULL;
+}
+
+/* Without it the daemon serves its mirrors all the same. */
+static struct control *listen_for_operator(sd_event *event, const struct options *options,
+					   struct service *service)
+{
+	const struct control_handler handler = { .answer = control_answer,
+						 .refuse = control_refuse,
+						 .context = service };
+	struct control *control = NULL;
+	const char *path = options->control_socket;
+	char own[PATH_MAX];
+	int r = 0;
+
+	if (path == NULL) {
+		r = snprintf(own, sizeof(own), "%s/control", options->state_directory);
+		r = r < 0 || (size_t)r >= sizeof(own) ? -ENAMETOOLONG : 0;
+		path = own;
+	}
+	if (r == 0)
+		r = control_open(&control, event, path, &handler);
+	if (r < 0)
+		report(LOG_ERR, NULL, 0,
+		       "control socket %s cannot be used (%s): dmclog does not reach this daemon",
+		       path, strerror(-r));
+	return control;
+}
+
 static int serve_as(sd_event *event, const struct options *options,
 		    const struct corosync_identity *cluster, struct service **service)
 {
+	struct control *control;
 	struct core_config config;
 	int r;
 
@@ -194,12 +263,14 @@ static int serve_as(sd_event *event, const struct options *options,
 	r = service_open(service, event, &config, options->cluster_none ? NULL : cluster);
 	if (r < 0)
 		return r;
+	control = listen_for_operator(event, options, *service);
 	(void)sd_notify(0, "READY=1\nSTATUS=serving");
 	report(LOG_NOTICE, NULL, 0, "version %s serves, cluster %s, node %u", PACKAGE_VERSION,
 	       config.cluster_name, config.node_id);
 	r = service_run(*service);
 	(void)sd_notify(0, "STOPPING=1");
 	report(LOG_NOTICE, NULL, 0, "ended");
+	control_close(control);
 	service_close(*service);
 	return r;
 }

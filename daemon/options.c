@@ -12,7 +12,7 @@
 #include "config.h"
 #include "core.h"
 
-enum option_kind { OPTION_FLAG, OPTION_NUMBER, OPTION_BYTES, OPTION_CLUSTER, OPTION_DIRECTORY };
+enum option_kind { OPTION_FLAG, OPTION_NUMBER, OPTION_BYTES, OPTION_CLUSTER, OPTION_PATH };
 
 struct option_row {
 	const char *name;
@@ -44,8 +44,11 @@ static const struct option_row rows[] = {
 	{ "takeover-delay", "SECONDS", OPTION_NUMBER, AT(takeover_delay_s), 0, 86400,
 	  "take a node that nobody has seen for so long as stopped;\n"
 	  "0 is never (default 0)" },
-	{ "state-directory", "DIRECTORY", OPTION_DIRECTORY, AT(state_directory), 0, 0,
+	{ "state-directory", "DIRECTORY", OPTION_PATH, AT(state_directory), 0, 0,
 	  "lock and state of this boot (default /run/dmclogd)" },
+	{ "control-socket", "PATH", OPTION_PATH, AT(control_socket), 0, 0,
+	  "where dmclog reaches the daemon (default: \"control\" in\n"
+	  "the state directory)" },
 	{ "debug", NULL, OPTION_FLAG, AT(debug), 0, 0, "log every request, too" },
 };
 
@@ -134,7 +137,7 @@ static int take(const struct option_row *row, const char *text, struct options *
 	case OPTION_FLAG:
 		memcpy(field, &(bool){ true }, sizeof(bool));
 		return 0;
-	case OPTION_DIRECTORY:
+	case OPTION_PATH:
 		memcpy(field, &text, sizeof(text));
 		return 0;
 	case OPTION_CLUSTER:

@@ -16,6 +16,7 @@ struct options {
 	uint64_t resync_bytes_per_second; /* 0: no limit */
 	uint32_t takeover_delay_s;        /* 0: never */
 	const char *state_directory;
+	const char *control_socket; /* NULL: "control" in the state directory */
 };
 
 /*

@@ -15,7 +15,7 @@
 #include <systemd/sd-journal.h>
 
 #define RECENT_LINES 256
-#define LINE_BYTES 384
+#define LINE_BYTES 512
 
 static struct {
 	bool journal;
@@ -203,10 +203,11 @@ static void word_event(const struct effect_event *event, char *text, size_t byte
 			error);
 		break;
 	case EVENT_WAITING_FOR_SLOT:
-		(void)snprintf(text, bytes,
-			       "resume waits: %s; it ends when that node joins again, or by "
-			       "--takeover-delay where that is set",
-			       event->text);
+		(void)snprintf(
+			text, bytes,
+			"resume waits: %s; it ends when that node joins again, by dmclog fenced when "
+			"it is off and of this cluster, or by --takeover-delay where that is set",
+			event->text);
 		break;
 	case EVENT_DEVICE_FAILED:
 		(void)snprintf(text, bytes,

@@ -479,6 +479,13 @@ void service_close(struct service *service)
 	free(service);
 }
 
+void service_operator(struct service *service, struct input *input)
+{
+	service->now_ms = clock_ms();
+	input->now_ms = service->now_ms;
+	step(service, input);
+}
+
 const struct core *service_core(const struct service *service)
 {
 	return service->core;

@@ -29,6 +29,9 @@ void service_close(struct service *service);
 /* Serves until sd_event_exit() is called.  Returns its code, or negative errno. */
 int service_run(struct service *service);
 
+/* One step of the core with what the operator says; fills in its time.  From the event loop only. */
+void service_operator(struct service *service, struct input *input);
+
 /* The core, for looking in. */
 const struct core *service_core(const struct service *service);
 

@@ -103,10 +103,13 @@ struct input_fenced {
 	uint32_t node_id;
 };
 
+/* Of what nobody waits for, on each member; both are forgotten when nobody uses the log any more.  No more than that in a
+ * second: 0 is what the member was started with (core_config.resync_bytes_per_second). */
+#define CORE_RATE_UNLIMITED UINT64_MAX
 struct input_control {
 	const char *uuid;
 	bool paused;
-	uint64_t bytes_per_second; /* 0: no limit */
+	uint64_t bytes_per_second;
 };
 
 struct input_device_opened {
@@ -309,12 +312,17 @@ struct core_log_status {
 	enum log_type type;
 	uint32_t log_major, log_minor;
 	uint64_t device_sectors, region_count, region_sectors;
-	uint64_t sync_count;    /* regions in sync */
-	uint64_t lost_count;    /* was in sync, is not */
-	uint64_t held_count;    /* held by this node, idle ones included */
-	uint64_t marked_count;  /* marked by the kernel now */
-	uint32_t table_count;   /* constructed luids */
-	uint32_t resumed_count; /* of them resumed */
+	uint64_t sync_count;     /* regions in sync */
+	uint64_t lost_count;     /* was in sync, is not */
+	uint64_t held_count;     /* held by this node, idle ones included */
+	uint64_t marked_count;   /* marked by the kernel now */
+	uint64_t reported_count; /* out of sync, and not copied before the kernel has a new table */
+	uint32_t copies;         /* under way on this node */
+	bool paused;             /* copying, by INPUT_CONTROL */
+	uint64_t bytes_per_second; /* limit of this node's copying; 0: none */
+	bool control_rate;         /* it is that of INPUT_CONTROL, not of core_config */
+	uint32_t table_count;      /* constructed luids */
+	uint32_t resumed_count;    /* of them resumed */
 	bool device_failed;
 	bool legs_failed;
 	bool everything_held; /* see EVENT_UNKNOWN_PAST */

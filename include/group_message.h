@@ -50,7 +50,7 @@ enum group_message_type {
 	MESSAGE_HOLD, /* core log: the sender wants to hold `regions`; `number` counts its wishes */
 	MESSAGE_CONFIRM, /* core log: the sender knows of wish `number` of node `node` */
 	MESSAGE_RELEASE, /* core log: the sender no longer holds `regions` */
-	MESSAGE_CONTROL, /* resync of the log: `paused`, `number` bytes a second (0: no limit) */
+	MESSAGE_CONTROL, /* resync of the log: `paused`, `number` as input_control.bytes_per_second */
 	MESSAGE_CALL,    /* all are to say hello, naming this call: `mask` */
 	MESSAGE_TYPES,
 };

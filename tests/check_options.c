@@ -59,6 +59,7 @@ START_TEST(defaults)
 	ck_assert_uint_eq(options.resync_bytes_per_second, 0);
 	ck_assert_uint_eq(options.takeover_delay_s, 0);
 	ck_assert_str_eq(options.state_directory, "/run/dmclogd");
+	ck_assert_ptr_null(options.control_socket);
 	ck_assert_str_eq(printed, "");
 }
 END_TEST
@@ -69,8 +70,9 @@ START_TEST(all_of_them)
 
 	ck_assert_int_eq(PARSE(&options, "--cluster=none", "--hot-regions=8", "--idle-release", "1",
 			       "--slots=256", "--copies=5", "--resync-rate=10M",
-			       "--takeover-delay=86400", "--debug"),
+			       "--takeover-delay=86400", "--control-socket=/x/y", "--debug"),
 			 1);
+	ck_assert_str_eq(options.control_socket, "/x/y");
 	ck_assert(options.cluster_none && options.debug);
 	ck_assert_uint_eq(options.hot_regions, 8);
 	ck_assert_uint_eq(options.idle_release_s, 1);

@@ -125,12 +125,24 @@ START_TEST(long_lines_are_cut)
 	memset(text, 'x', sizeof(text) - 1);
 	text[sizeof(text) - 1] = '\0';
 	word(EVENT_CTR_REFUSED, -5, text);
-	ck_assert_uint_lt(strlen(printed), 512);
+	ck_assert_uint_lt(strlen(printed), 530);
 	ck_assert_ptr_nonnull(strstr(printed, "xxxx"));
 	begin();
 	report(LOG_ERR, text + sizeof(text) - REQUEST_UUID_SIZE, 1, "%s", text);
 	end();
-	ck_assert_uint_lt(strlen(printed), 512);
+	ck_assert_uint_lt(strlen(printed), 530);
+}
+END_TEST
+
+/* What somebody must act on stands at the end. */
+START_TEST(longest_wait_is_not_cut)
+{
+	char text[200];
+
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	word(EVENT_WAITING_FOR_SLOT, 0, text);
+	ck_assert_ptr_nonnull(strstr(printed, "--takeover-delay where that is set\n"));
 }
 END_TEST
 
@@ -187,6 +199,7 @@ int main(void)
 	tcase_add_test(tests, words);
 	tcase_add_test(tests, about_the_whole_node);
 	tcase_add_test(tests, long_lines_are_cut);
+	tcase_add_test(tests, longest_wait_is_not_cut);
 	tcase_add_test(tests, debug_lines_are_kept_but_not_said);
 	tcase_add_test(tests, recent_ring);
 	suite_add_tcase(suite, tests);

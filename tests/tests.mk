@@ -6,3 +6,5 @@ MACHINE_OBJ := $(addprefix daemon/,table_parse.o worker.o block_device.o live_ta
 check_machine_EXTRA := $(MACHINE_OBJ)
 check_legs_EXTRA := $(MACHINE_OBJ)
 check_corosync_port_EXTRA := cluster/send_queue.o
+COMMAND_OBJ := $(addprefix daemon/,status_json.o wait_words.o)
+check_command_EXTRA := $(COMMAND_OBJ)

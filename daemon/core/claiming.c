@@ -66,12 +66,28 @@ bool kernel_busy(struct core *core, const struct log *log)
 	return log->active_ms != 0 && core->now_ms - log->active_ms < BUSY_MS;
 }
 
+uint64_t copying_rate(const struct core *core, const struct log *log)
+{
+	const struct entry *entry = entry_look(core, &log->name);
+
+	if (entry == NULL || entry->bytes_per_second == 0)
+		return core->config.resync_bytes_per_second;
+	return entry->bytes_per_second == CORE_RATE_UNLIMITED ? 0 : entry->bytes_per_second;
+}
+
+static bool paused(const struct core *core, const struct log *log)
+{
+	const struct entry *entry = entry_look(core, &log->name);
+
+	return entry != NULL && entry->paused;
+}
+
 /* How many regions are copied within WINDOW_TARGET_MS; fewer while the kernel is at work, since its writes to
  * them would wait. */
 static uint32_t window_size(struct core *core, struct log *log)
 {
 	uint64_t region_bytes = (uint64_t)log->region_sectors * 512;
-	uint64_t rate = core->config.resync_bytes_per_second;
+	uint64_t rate = copying_rate(core, log);
 	uint64_t size = 8;
 
 	if (log->copier.copy_ms > 0)
@@ -135,7 +151,7 @@ void claim_background(struct core *core, struct log *log)
 	uint32_t size;
 	uint32_t count;
 
-	if (log->replicated.out.count == 0 || !background_wanted(core, log))
+	if (log->replicated.out.count == 0 || !background_wanted(core, log) || paused(core, log))
 		return;
 	if (core->now_ms < log->copier.not_before_ms) {
 		log_wake_at(log, log->copier.not_before_ms);

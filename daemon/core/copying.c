@@ -8,6 +8,7 @@
  *
  *   claim --delivered, answered--> granted --letters all A--> copying --each: SYNCED or RETURN--> gone
  *
+ * The operator pauses and limits what nobody waits for, on all members (struct entry).
  * Nothing is copied while a leg is failed, the table suspends, or its past is unknown; nor what a
  * kernel reported out of sync while its table lives.
  */
@@ -98,6 +99,15 @@ void copying_lost(struct log *log)
 	}
 }
 
+/* Windows of the pace before are given back: at the new one others might wait long for them. */
+void copying_control(struct log *log)
+{
+	for (uint32_t i = 0; i < OWN_WINDOWS_MAX; i++)
+		log->copier.windows[i].stale = log->copier.windows[i].used;
+	log->copier.not_before_ms = 0;
+	log->again = true;
+}
+
 /* ---- copying ---- */
 
 static void copy_begin(struct core *core, struct log *log, uint32_t own_index,
@@ -162,7 +172,7 @@ static bool background_turn(struct core *core, struct log *log)
 
 static void paced(struct core *core, struct log *log)
 {
-	uint64_t rate = core->config.resync_bytes_per_second;
+	uint64_t rate = copying_rate(core, log);
 	uint64_t *not_before = &log->copier.not_before_ms;
 
 	if (rate == 0)
@@ -329,6 +339,10 @@ static void own_window_pump(struct core *core, struct log *log, uint32_t index)
 	}
 	if (window == NULL)
 		return;
+	if (own->stale && !own->touched) {
+		give_back(core, log, own);
+		return;
+	}
 	if (!window->granted) {
 		if (core->now_ms < own->claimed_ms + CLAIM_LIMIT_MS) {
 			log_wake_at(log, own->claimed_ms + CLAIM_LIMIT_MS);

@@ -164,6 +164,7 @@ struct own_window {
 	bool touched;  /* an IN_SYNC waits for it */
 	bool checking; /* granted; the letters are being read */
 	bool copying;  /* granted and checked */
+	bool stale;    /* claimed before the operator changed the pace: goes back as it is */
 	uint32_t number;
 	uint64_t claimed_ms;
 	uint64_t ticket;
@@ -237,6 +238,7 @@ struct opening {
 	struct disk_slot_header owner[DISK_SLOTS_MAX]; /* of slot merge[i] */
 	uint32_t merge_count;
 	uint32_t merge_at;
+	uint32_t unproven;     /* WAIT_PROOF: the owner of slot merge[i] is not proven stopped */
 	bool everything_dirty; /* a slot in use cannot be read */
 	uint8_t random_id[DISK_ID_BYTES];
 };

@@ -260,11 +260,14 @@ static void deliver_health(struct core *core, const struct group_message *messag
 static void deliver_control(struct core *core, const struct group_message *message)
 {
 	struct entry *entry = entry_find(core, &message->log);
+	struct log *log = log_find(core, &message->log);
 
 	if (entry == NULL)
 		return;
 	entry->paused = message->paused;
 	entry->bytes_per_second = message->number;
+	if (log != NULL)
+		copying_control(log);
 	core->pump_all = true;
 }
 

@@ -102,7 +102,7 @@ struct entry {
 	uint64_t generation; /* of the superblock */
 	uint32_t slot_count;
 	bool paused;
-	uint64_t bytes_per_second;
+	uint64_t bytes_per_second;       /* see input_control */
 	uint32_t absent[CORE_NODES_MAX]; /* OPENING: nodes that have no table of it */
 	bool gone_sent;                  /* local: GONE is under way */
 	struct member member[CORE_NODES_MAX];

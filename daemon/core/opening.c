@@ -265,19 +265,28 @@ static void tell_waiting(struct core *core, struct log *log, const char *text)
 	log->opening.waiting_told = true;
 }
 
+/* For people: 32 digits. */
+static const char *boot_text(const uint8_t *boot_id, char text[2 * MESSAGE_ID_BYTES + 1])
+{
+	for (size_t i = 0; i < MESSAGE_ID_BYTES; i++)
+		(void)snprintf(text + 2 * i, 3, "%02x", boot_id[i]);
+	return text;
+}
+
 /* Members that departed without proof may have writes to the log device under way: none is read before. */
 static bool members_proven(struct core *core, struct log *log)
 {
 	const struct entry *entry = entry_find(core, &log->name);
-	char text[192];
+	char boot[2 * MESSAGE_ID_BYTES + 1];
+	char text[224];
 
 	for (uint32_t i = 0; entry != NULL && i < CORE_NODES_MAX; i++) {
 		if (!member_unproven(&entry->member[i]) || PLANTED(PLANT_OPEN_UNPROVEN))
 			continue;
 		(void)snprintf(
 			text, sizeof(text),
-			"node %u left while it used this log and is not proven to be stopped: dmclog fenced %u",
-			entry->member[i].node_id, entry->member[i].node_id);
+			"node %u (boot %s) left while it used this log and is not proven to be stopped",
+			entry->member[i].node_id, boot_text(entry->member[i].boot_id, boot));
 		tell_waiting(core, log, text);
 		return false;
 	}
@@ -299,7 +308,8 @@ static void opening_again(struct log *log)
 static bool proof_complete(struct core *core, struct log *log)
 {
 	struct opening *opening = &log->opening;
-	char text[192];
+	char boot[2 * MESSAGE_ID_BYTES + 1];
+	char text[224];
 
 	for (uint32_t i = 0; i < opening->merge_count; i++) {
 		const struct disk_slot_header *owner = &opening->owner[i];
@@ -308,9 +318,11 @@ static bool proof_complete(struct core *core, struct log *log)
 			continue;
 		(void)snprintf(
 			text, sizeof(text),
-			"slot %u of node %u in cluster \"%.63s\" is in use and that node is not proven "
-			"to be stopped",
-			opening->merge[i], owner->node_id, opening->old.cluster_name);
+			"slot %u of node %u (boot %s) in cluster \"%.63s\" is in use and that node is "
+			"not proven to be stopped",
+			opening->merge[i], owner->node_id, boot_text(owner->boot_id, boot),
+			opening->old.cluster_name);
+		opening->unproven = i;
 		tell_waiting(core, log, text);
 		opening->read_again = true;
 		return false;

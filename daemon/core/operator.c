@@ -28,6 +28,7 @@ static void fail_table(struct core *core, struct table *table)
 
 	answer_waiting(core, table, REQUEST_FLUSH, -EIO, NULL, 0);
 	answer_waiting(core, table, REQUEST_SET_REGION_SYNC, 0, NULL, 0);
+	log->report_sent = false; /* what is under way is not about the next one */
 	answer_waiting_flag(core, table, REQUEST_IN_SYNC, 1);
 	if (table->waiting[REQUEST_RESUME].active && table->phase == TABLE_JOINING &&
 	    !table->join_sent) {

@@ -188,6 +188,10 @@ void copying_claimed(struct core *core, struct log *log, const struct group_mess
 /* Windows of ours were ended by a view, or with the group. */
 void copying_given_back(struct core *core, struct log *log, const struct window *window);
 void copying_lost(struct log *log);
+/* The operator has changed the pace. */
+void copying_control(struct log *log);
+/* Bytes a second of this member's background copying; 0: no limit. */
+uint64_t copying_rate(const struct core *core, const struct log *log);
 bool copying_flies(const struct log *log, uint64_t region);
 /* All members have answered; window->refused is about to leave the window. */
 void copying_granted(struct core *core, struct log *log, const struct window *window);

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Each option that dmclogd --help prints stands in the man page and in the
-# completion, and they know no other; the defaults agree; the man page is sound.
+# Each option that dmclogd --help and dmclog --help print, and each command of dmclog,
+# stands in the man page and in the completion, and they know no other; the defaults agree;
+# the protocol's page has every command, error, reason and member; the man pages are sound.
 set -u
 cd "${BASH_SOURCE[0]%/*}/../.." || exit 1
 daemon=${BUILD:-build}/dmclogd
@@ -61,10 +62,63 @@ else
 	echo "not ok defaults - the page does not say ${bad//$'\n'/ }"
 fi
 
+# --- dmclog -------------------------------------------------------------------
+tool=${BUILD:-build}/dmclog
+tool_page=man/dmclog.8
+tool_help=$("$tool" --help) || { echo "not ok tool-help - $tool --help fails"; exit 1; }
+section() { sed -n "/^\.Sh $2\$/,/^\.Sh /p" "$1"; } # PAGE NAME
+
+# What dmclog's completion offers behind these words.
+tool_offers() {
+	# shellcheck source=tools/dmclog.bash-completion
+	. ./tools/dmclog.bash-completion
+	_dmclog_logs() { printf '%s\n' LOG-A LOG-B; }
+	COMP_WORDS=(dmclog "$@") COMP_CWORD=$#
+	_dmclog
+	printf '%s\n' "${COMPREPLY[@]}"
+}
+same tool-options "$(grep -o '^ *--[a-z-]*' <<<"$tool_help" | tr -d ' ')" \
+	"$(sed -n 's/^\.It Fl Fl \([a-z-]*\).*/--\1/p' $tool_page)"
+same tool-options-completion "$(grep -o '^ *--[a-z-]*=\?' <<<"$tool_help" | tr -d ' ')" "$(tool_offers --)"
+# "  name ARGUMENTS" between "Commands:" and the next line that does not begin with a blank.
+commands=$(awk '/^Commands:/ {on = 1; next} on && /^[^ ]/ {exit} on && /^  [a-z]/ {print $1}' <<<"$tool_help")
+same commands "$commands" \
+	"$(section $tool_page COMMANDS | sed -n 's/^\.It Cm \([a-z]*\).*/\1/p' | sort -u)"
+same commands-completion "$commands" "$(tool_offers '')"
+words=$(grep -o '^  resync NAME .*' <<<"$tool_help" | sed 's/.* //; s/BYTES//' | tr '|' '\n')
+same resync "$words" "$(section $tool_page COMMANDS | sed -n 's/^\.It Cm resync Ar name Cm \([a-z]*\)\( Ns = .*\)\?$/\1 \2/p' |
+	sed 's/ Ns = .*/=/; s/ //g')"
+same resync-completion "$words" "$(tool_offers resync LOG-A '')"
+for command in status fail resync; do
+	same "$command-completion" $'LOG-A\nLOG-B' "$(tool_offers --control-socket = /x "$command" L)"
+done
+same exit-status "$(grep -o '[0-9] [a-z]' <(sed -n '/^Exit status/,$p' <<<"$tool_help") | cut -c1)" \
+	"$(section $tool_page 'EXIT STATUS' | sed -n 's/^\.It \([0-9]\)$/\1/p')"
+socket=$(sed -n 's/.*(default \(.*\))/\1/p' <<<"$tool_help")
+same tool-default "$socket" "$(tr '\n' ' ' <$tool_page | sed -n 's/.*the default is \.Pa \([^ ]*\) .*/\1/p')"
+
+# --- the protocol -------------------------------------------------------------
+protocol=man/dmclog-protocol.7
+listed() { section $protocol "$1" | sed -n 's/^\.It Li \(.*\)/\1/p' | tr -d ' ' | tr ',' '\n'; }
+same protocol-commands "$commands" "$(listed COMMANDS)"
+same protocol-errors "$(cat daemon/*.c | tr -s '\n\t' ' ' | grep -oE '(refuse\( ?command,|command_refusal\() ?"[a-z-]+"' | sed 's/.*"\(.*\)"/\1/')" \
+	"$(listed ERRORS)"
+# All words that the page gives as such.
+words=$(grep -E '^\.(Li|Pq Li|It Li) ' $protocol | tr -c 'a-z_\n-' ' ' | tr ' ' '\n')
+missing=$(comm -13 <(sort -u <<<"$words") <({
+	grep -hoE 'add_(number|flag|text|id|null)\([a-z]+, "[a-z_]+"' daemon/status_json.c | sed 's/.*"\(.*\)"/\1/'
+	sed -n '/reason_word/,/^}/p' daemon/wait_words.c | grep -o '"[a-z-]*"' | tr -d '"'
+} | sort -u))
+if [ -z "$missing" ]; then
+	echo "ok protocol-members"
+else
+	echo "not ok protocol-members - not in $protocol: ${missing//$'\n'/ }"
+fi
+
 if command -v mandoc >/dev/null; then
-	faults=$(mandoc -T lint -W warning $page)
+	faults=$(mandoc -T lint -W warning man/*.[1-9])
 elif command -v groff >/dev/null; then
-	faults=$(groff -mdoc -Tutf8 -ww -z $page 2>&1)
+	faults=$(for p in man/*.[1-9]; do groff -mdoc -Tutf8 -ww -z "$p" 2>&1 | sed "s|^|$p: |"; done)
 else
 	echo "skip lint - neither mandoc nor groff"
 	exit 0

@@ -4,7 +4,7 @@
 set -u
 cd "${BASH_SOURCE[0]%/*}/../.." || exit 1
 flags="-std=gnu11 -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes"
-flags+=" -Werror -fsyntax-only -Iinclude -I. $(pkg-config --cflags libnl-3.0)"
+flags+=" -Werror -fsyntax-only -Iinclude -I. $(pkg-config --cflags libnl-3.0 json-c)"
 for compiler in gcc clang; do
 	if ! command -v "$compiler" >/dev/null; then
 		echo "skip $compiler - not installed"
@@ -13,7 +13,7 @@ for compiler in gcc clang; do
 	bad=
 	count=0
 	for h in include/*.h daemon/*.h daemon/core/*.h kernel-interface/*.h cluster/*.h \
-		tests/*.h tests/sim/*.h; do
+		tools/*.h tests/*.h tests/sim/*.h; do
 		[ -e "$h" ] || continue
 		count=$((count + 1))
 		# shellcheck disable=SC2086 # a list of words

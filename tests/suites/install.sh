@@ -31,16 +31,18 @@ want="$(sort <<END
 /etc/default/dmclogd
 $prefix/lib/systemd/system/dmclogd.service
 $prefix/sbin/dmclogd
+$prefix/sbin/dmclog
+$prefix/share/bash-completion/completions/dmclog
 $prefix/share/bash-completion/completions/dmclogd
+$prefix/share/dmclogd/dmclog-fence-alert
+$prefix/share/man/man7/dmclog-protocol.7
+$prefix/share/man/man8/dmclog.8
 $prefix/share/man/man8/dmclogd.8
 END
 )"
-if [ -e "$build/dmclog" ]; then
-	want=$(printf '%s\n%s\n' "$want" "$prefix/sbin/dmclog" | sort)
-fi
 got=$(installed)
 check places "$(comm -3 <(echo "$want") <(echo "$got") | tr -s '\t\n' ' ')" [ "$want" = "$got" ]
-bad=$(modes | grep -vE '^(644 |755 .*/sbin/)')
+bad=$(modes | grep -vE '^(644 |755 .*/sbin/|755 .*-alert$)')
 check modes "$bad" [ -z "$bad" ]
 unit=$work/root$prefix/lib/systemd/system/dmclogd.service
 check paths "of the unit: $(grep -n '@' "$unit" | tr '\n' ' ')" \
@@ -48,6 +50,8 @@ check paths "of the unit: $(grep -n '@' "$unit" | tr '\n' ' ')" \
 check no-placeholder "a @name@ is left in the unit" bash -c '! grep -q "@[a-z]*dir@" "$1"' - "$unit"
 check runs "the installed daemon does not print its version" \
 	grep -q "^dmclogd [0-9]" <("$work/root$prefix/sbin/dmclogd" --version)
+check tool-runs "the installed tool does not print its version" \
+	grep -q "^dmclog [0-9]" <("$work/root$prefix/sbin/dmclog" --version)
 
 # The command must exist for systemd, so a copy names the one in the scratch directory.
 if command -v systemd-analyze >/dev/null; then
