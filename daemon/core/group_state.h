@@ -44,8 +44,9 @@
 struct group_node {
 	uint32_t node_id; /* 0: free */
 	bool in_view;
-	bool greeted; /* has said hello since the last view with joined members */
-	bool current; /* has the group's state: what it says counts */
+	bool of_own_will; /* that is how it left */
+	bool greeted;     /* has said hello since the last view with joined members */
+	bool current;     /* has the group's state: what it says counts */
 	uint8_t boot_id[MESSAGE_ID_BYTES];
 	uint8_t machine_id[MESSAGE_ID_BYTES];
 	uint64_t incarnation;

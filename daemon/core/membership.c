@@ -273,7 +273,8 @@ void membership_pump(struct core *core, struct log *log)
 	if (entry->phase == LOG_OPENING && entry->founder == core->config.node_id &&
 	    log->phase == LOG_CLOSED && log->io_flying == 0 && log->copier.flying == 0)
 		opening_begin(core, log);
-	if (entry->phase == LOG_OPEN && log->has_state && log->phase == LOG_CLOSED)
+	if (entry->phase == LOG_OPEN && log->has_state && log->phase == LOG_CLOSED &&
+	    (log->live != NO_INDEX || opening_side_known(core, log)))
 		enter_begin(core, log);
 	if (entry->phase == LOG_OPEN)
 		fetch_again(core, log, me);

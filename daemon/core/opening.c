@@ -262,6 +262,21 @@ static void tell_waiting(struct core *core, struct log *log, const char *text)
 	log->opening.waiting_told = true;
 }
 
+bool opening_side_known(struct core *core, struct log *log)
+{
+	uint32_t node_id = proof_other_side(core);
+	char text[192];
+
+	if (node_id == 0)
+		return true;
+	(void)snprintf(
+		text, sizeof(text),
+		"node %u left, may have quorum as well and is not proven to be stopped: dmclog fenced %u",
+		node_id, node_id);
+	tell_waiting(core, log, text);
+	return false;
+}
+
 /* Members that departed without proof may have writes to the log device under way: none is read before. */
 static bool members_proven(struct core *core, struct log *log)
 {
@@ -417,7 +432,7 @@ static bool step_done(struct core *core, struct log *log)
 {
 	switch (log->opening.step) {
 	case OPENING_WAIT_MEMBERS:
-		return members_proven(core, log);
+		return opening_side_known(core, log) && members_proven(core, log);
 	case OPENING_READ_HEAD:
 	case OPENING_READ_BASE:
 	case OPENING_READ_SLOT_HEADERS:

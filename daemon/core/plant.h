@@ -167,6 +167,8 @@
 	X(JOIN_SENT_KEPT)                                                                  \
 	/* without the group POSTSUSPEND waits for it */                                   \
 	X(ALONE_WAITS)                                                                     \
+	/* half of the nodes opens and joins logs while the other half may do so, too */   \
+	X(HALF_OPENS)                                                                      \
 	/* who has no slot has nobody who holds for it */                                  \
 	X(NO_PROXY)
 
