@@ -8,7 +8,7 @@
  *   NODE     u32 node, u8 in_view, u8 of_own_will, u8 current, u8[16] boot id, u8[16] machine id, u64 incarnation, u64 seniority,
  *            u32 version_lowest, u32 version_highest
  *   ENTRY    u8 uuid length, uuid, u32 log type, u32 region sectors, u64 device sectors, u32 major, u32 minor, u8 phase,
- *            u32 founder, u32 last leaving, u32 role, u64 transfer, u64 generation, u32 slot count, u8 paused, u64 bytes a second
+ *            u32 founder, u32 last leaving, u32 role, u8 base_settled, u64 transfer, u64 generation, u32 slot count, u8 paused, u64 bytes a second
  *   MEMBER   of the last ENTRY: u8 place, u32 node, u8[16] boot id, u8 use, u8 flags, u32 slot, u64 seniority, u64 luid
  */
 #include <errno.h>
@@ -134,6 +134,7 @@ static void send_entry(struct sender *sender, const struct entry *entry)
 	put_number(writer, entry->founder, 4);
 	put_number(writer, entry->last_leaving, 4);
 	put_number(writer, entry->role, 4);
+	put_number(writer, entry->base_settled, 1);
 	put_number(writer, entry->transfer, 8);
 	put_number(writer, entry->generation, 8);
 	put_number(writer, entry->slot_count, 4);
@@ -230,6 +231,7 @@ static bool take_entry(struct core *core, struct reader *reader)
 	entry->founder = (uint32_t)get_number(reader, 4);
 	entry->last_leaving = (uint32_t)get_number(reader, 4);
 	entry->role = (uint32_t)get_number(reader, 4);
+	entry->base_settled = get_number(reader, 1) != 0;
 	entry->transfer = get_number(reader, 8);
 	entry->generation = get_number(reader, 8);
 	entry->slot_count = (uint32_t)get_number(reader, 4);

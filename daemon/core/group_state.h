@@ -99,6 +99,7 @@ struct entry {
 	uint32_t founder; /* OPENING, CLOSING: node id of who does it */
 	uint32_t last_leaving;
 	uint32_t role;       /* node id of who has the disk role, or 0 */
+	bool base_settled;   /* it has found the base no cleaner than the state, or made it so */
 	uint64_t transfer;   /* number of the newest snapshot */
 	uint64_t generation; /* of the superblock */
 	uint32_t slot_count;
