@@ -204,9 +204,9 @@ static void word_event(const struct effect_event *event, char *text, size_t byte
 		break;
 	case EVENT_WAITING_FOR_SLOT:
 		(void)snprintf(text, bytes,
-			       "resume waits: %s; it ends when that node joins again, or by "
+			       "%s: %s; it ends when that node joins again, or by "
 			       "--takeover-delay where that is set",
-			       event->text);
+			       event->number == 1 ? "writes wait" : "resume waits", event->text);
 		break;
 	case EVENT_DEVICE_FAILED:
 		(void)snprintf(text, bytes,

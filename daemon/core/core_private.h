@@ -394,7 +394,8 @@ struct log {
 	uint64_t base_cursor;
 	uint64_t base_retry_ms;
 	uint64_t durable_sent;
-	bool settled_sent; /* DURABLE for the base as it was found */
+	bool slot_wait_told; /* EVENT_WAITING_FOR_SLOT for a FLUSH */
+	bool settled_sent;   /* DURABLE for the base as it was found */
 	struct takeover takeover;
 	bool freeing; /* the header of another node's slot is being written, at: */
 	uint64_t freeing_bytes;
