@@ -247,7 +247,9 @@ static void reclaim(struct core *core, struct log *log)
 	uint64_t cursor = 0;
 
 	log->reclaiming = false;
-	bitmap_subtract(&log->reclaim, &log->replicated.out);
+	/* With everything held what is being copied must not count as in sync, either. */
+	if (!log->everything_held)
+		bitmap_subtract(&log->reclaim, &log->replicated.out);
 	while (log->reclaim.count > 0 && cursor < bitmap_words(&log->reclaim)) {
 		message.data_bytes = (uint32_t)words_encode_set(log->reclaim.words,
 								bitmap_words(&log->reclaim),
