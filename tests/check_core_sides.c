@@ -257,6 +257,50 @@ START_TEST(no_group_and_back)
 }
 END_TEST
 
+/* The slot in use is nobody's that the group knows: proof of its owner must wake who waits for it. */
+START_TEST(proof_of_a_node_that_nobody_knows)
+{
+	uint32_t resume;
+
+	two_nodes();
+	ck_assert(world_answered(&w, 2, world_resume(&w, 2, HARNESS_DISK), 0));
+	world_power_off(&w, 2);
+	world_restart_daemon(&w, 1);
+	world_connect(&w, 1);
+	resume = world_resume(&w, 1, HARNESS_DISK);
+	ck_assert(world_waits(&w, 1, resume));
+	world_fenced(&w, 1, 2);
+	ck_assert(world_answered(&w, 1, resume, 0));
+}
+END_TEST
+
+/* Without the group the mirror is suspended, and the operator ends the wait of its next table, which has another geometry: what
+ * this node left of the old one is not in its way. */
+START_TEST(another_geometry_without_the_group)
+{
+	const uint64_t luid = WORLD_LUID + 100;
+	struct input fail = { .type = INPUT_FAIL, .fail_uuid = HARNESS_UUID };
+	uint32_t resume;
+
+	two_nodes();
+	ck_assert(world_answered(&w, 1, world_resume(&w, 1, HARNESS_DISK), 0));
+	(void)world_write(&w, 1, 3);
+	world_disconnect(&w, 1);
+	ck_assert(world_answered(&w, 1, world_suspend(&w, 1), 0));
+	(void)harness_ctr(world_node(&w, 1), luid, "65536 clustered-disk 254:0 2048");
+	resume = harness_ask(world_node(&w, 1), REQUEST_RESUME, luid);
+	ck_assert(world_waits(&w, 1, resume));
+	harness_input(world_node(&w, 1), &fail);
+	ck_assert(world_answered(&w, 1, resume, 0));
+	world_connect(&w, 1);
+	world_advance(&w, 5000);
+	ck_assert(!entry_in_the_way(world_node(&w, 1)->core,
+				    &world_node(&w, 1)->core->logs[1]->name));
+	ck_assert_uint_eq(world_node(&w, 1)->core->logs[1]->name.region_sectors, 2048);
+	ck_assert_uint_eq(world_node(&w, 1)->core->logs[1]->phase, LOG_OPEN);
+}
+END_TEST
+
 /* corosync is restarted under all of them: what they knew goes on. */
 START_TEST(all_without_the_group)
 {
@@ -297,6 +341,8 @@ int main(void)
 	tcase_add_test(tests, quorum_with_a_node_without_a_daemon);
 	tcase_add_test(tests, no_group_and_back);
 	tcase_add_test(tests, all_without_the_group);
+	tcase_add_test(tests, proof_of_a_node_that_nobody_knows);
+	tcase_add_test(tests, another_geometry_without_the_group);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

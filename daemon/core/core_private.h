@@ -117,6 +117,7 @@ struct table {
 	bool used;
 	bool stale; /* its luid has been given to another table: the kernel will not speak of it again */
 	bool conflict; /* resumed while another table has its log or its log device: FLUSH fails */
+	bool past_unknown; /* that has ended: nobody knows what its kernel marked meanwhile */
 	bool resumed_once;
 	bool join_sent;
 	bool deleting; /* DTR came */

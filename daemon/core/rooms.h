@@ -23,8 +23,6 @@ void log_free(struct core *core, struct log *log);
 
 /* ---- core.c ---- */
 
-/* The live table of this uuid has a past that nobody here knows. */
-void predecessor_add(struct core *core, const char *uuid);
 void emit(struct core *core, const struct effect *effect);
 void emit_event(struct core *core, const struct log *log, const struct effect_event *event);
 /* Makes the core's timer go off no later than that. */
