@@ -359,7 +359,9 @@ void proxy_pump(struct core *core, struct log *log)
 	if (log->device_told != bad && log->io_flying == 0 && (!bad || log->base_role == BASE_NONE))
 		tell_device(core, log, bad);
 	proxy = own_proxy(core, log);
-	if (log->by_proxy && proxy != NULL && log->proxy_node != proxy->node_id)
+	if (proxy == NULL)
+		log->proxy_node = 0; /* even the same one must be asked again for all */
+	else if (log->by_proxy && log->proxy_node != proxy->node_id)
 		proxy_changed(log, proxy->node_id);
 	tell_waiting(core, log);
 }
