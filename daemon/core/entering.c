@@ -56,10 +56,6 @@ static void enter_failed(struct core *core, struct log *log, int status, const c
 		log->by_proxy = true;
 		log->proxy_node = 0;
 	}
-	if (log->everything_held && log->phase != LOG_OPEN) {
-		bitmap_set_all(&log->reclaim);
-		log->reclaiming = true;
-	}
 	usable(core, log);
 }
 

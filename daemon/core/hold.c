@@ -130,24 +130,11 @@ static bool hold_begin(struct log *log, uint64_t region)
 	return true;
 }
 
-/* What the kernel marked under a daemon of before is held with everything in the own slot; without one all of it is lost first
- * (entering.c), and the base shows that. */
-static bool unknown_marks_covered(const struct log *log)
-{
-	const struct replicated *state = &log->replicated;
-
-	if (!log->everything_held || log->type == LOG_TYPE_CORE || log->phase != LOG_OPEN ||
-	    (log->own_slot != NO_INDEX && log->entering == ENTER_NONE))
-		return true;
-	return !log->reclaiming && state->out.count == log->region_count &&
-	       state->durable >= state->losses;
-}
-
 /* Without the group, its state or quorum nothing that carries marks is answered: what this node holds may be taken
  * over by others. */
 bool hold_flush_may_go(struct core *core, const struct log *log)
 {
-	return log->pending.count == 0 && unknown_marks_covered(log) &&
+	return log->pending.count == 0 &&
 	       (!log->unflushed_marks || log_usable(core, log) || PLANTED(PLANT_FLUSH_ALONE));
 }
 

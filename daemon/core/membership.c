@@ -247,9 +247,7 @@ static void reclaim(struct core *core, struct log *log)
 	uint64_t cursor = 0;
 
 	log->reclaiming = false;
-	/* With everything held what is being copied must not count as in sync, either. */
-	if (!log->everything_held)
-		bitmap_subtract(&log->reclaim, &log->replicated.out);
+	bitmap_subtract(&log->reclaim, &log->replicated.out);
 	while (log->reclaim.count > 0 && cursor < bitmap_words(&log->reclaim)) {
 		message.data_bytes = (uint32_t)words_encode_set(log->reclaim.words,
 								bitmap_words(&log->reclaim),
