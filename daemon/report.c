@@ -205,9 +205,9 @@ static void word_event(const struct effect_event *event, char *text, size_t byte
 	case EVENT_WAITING_FOR_SLOT:
 		(void)snprintf(
 			text, bytes,
-			"resume waits: %s; it ends when that node joins again, by dmclog fenced when "
+			"%s: %s; it ends when that node joins again, by dmclog fenced when "
 			"it is off and of this cluster, or by --takeover-delay where that is set",
-			event->text);
+			event->number == 1 ? "writes wait" : "resume waits", event->text);
 		break;
 	case EVENT_DEVICE_FAILED:
 		(void)snprintf(text, bytes,

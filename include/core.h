@@ -222,12 +222,12 @@ struct effect_copy {
 
 /* What happened.  The shell words it, once, with its severity. */
 enum core_event {
-	EVENT_CTR_REFUSED,      /* status, text: why */
-	EVENT_OPENED,           /* number: regions out of sync; text: where the state came from */
-	EVENT_OPEN_FAILED,      /* status; text: what the log device could not be, as "read" */
-	EVENT_CLOSED,           /* number: regions out of sync */
-	EVENT_CLOSE_FAILED,     /* status: the slot stays in use */
-	EVENT_WAITING_FOR_SLOT, /* text: the node, not proven stopped, that an Opening waits for */
+	EVENT_CTR_REFUSED,  /* status, text: why */
+	EVENT_OPENED,       /* number: regions out of sync; text: where the state came from */
+	EVENT_OPEN_FAILED,  /* status; text: what the log device could not be, as "read" */
+	EVENT_CLOSED,       /* number: regions out of sync */
+	EVENT_CLOSE_FAILED, /* status: the slot stays in use */
+	EVENT_WAITING_FOR_SLOT, /* text: the node, not proven stopped, that an Opening waits for, or (number 1) a FLUSH */
 	EVENT_DEVICE_FAILED,    /* status: the log device cannot be written, FLUSH fails */
 	EVENT_DEVICE_RECOVERED, /* a write succeeded again */
 	EVENT_LEG_FAILED,       /* text: health letters */

@@ -146,6 +146,61 @@ START_TEST(f19_device_fails_on_one_node)
 }
 END_TEST
 
+/* Who could write is gone.  A slot is to come: FLUSH waits, and it is told for whom. */
+START_TEST(f19_slot_of_who_is_gone)
+{
+	uint32_t flush;
+
+	two_slots();
+	world_power_off(&w, 1);
+	world_power_off(&w, 2);
+	flush = world_write(&w, 3, 7);
+	world_advance(&w, 10000);
+	ck_assert(world_waits(&w, 3, flush));
+	ck_assert_uint_eq(h(3)->events[EVENT_WAITING_FOR_SLOT], 1);
+	ck_assert_ptr_nonnull(strstr(h(3)->last_text[EVENT_WAITING_FOR_SLOT], "fenced "));
+	world_fenced(&w, 3, 1);
+	h(3)->keep[EFFECT_WRITE] = true;
+	world_fenced(&w, 3, 2);
+	/* While it is merged, allotted and entered. */
+	for (int i = 0; i < 20; i++) {
+		ck_assert(!world_answered(&w, 3, flush, -EIO));
+		if (harness_job(h(3), EFFECT_WRITE) != NULL)
+			harness_finish(h(3), harness_job(h(3), EFFECT_WRITE), 0);
+		world_run(&w);
+		world_advance(&w, 100);
+	}
+	ck_assert(world_answered(&w, 3, flush, 0));
+	ck_assert(!harness_disk_clean(h(3), 7));
+}
+END_TEST
+
+/* Who could write leaves, and its slot becomes free a moment later. */
+START_TEST(f19_slot_of_who_leaves)
+{
+	uint32_t suspend[2], flush;
+
+	two_slots();
+	for (uint32_t id = 1; id <= 2; id++) {
+		open_legs(id);
+		h(id)->keep[EFFECT_WRITE] = true;
+		suspend[id - 1] = world_suspend(&w, id);
+	}
+	flush = world_write(&w, 3, 7);
+	world_advance(&w, 500);
+	ck_assert(world_waits(&w, 3, flush));
+	for (uint32_t id = 1; id <= 2; id++) {
+		h(id)->keep[EFFECT_WRITE] = false;
+		harness_run(h(id));
+	}
+	world_run(&w);
+	world_advance(&w, 3000);
+	ck_assert(world_answered(&w, 1, suspend[0], 0) && world_answered(&w, 2, suspend[1], 0));
+	ck_assert(world_answered(&w, 3, flush, 0));
+	ck_assert(!harness_disk_clean(h(3), 7));
+}
+END_TEST
+
 /* Nobody can write: FLUSH fails. */
 START_TEST(f19_nobody_can_write)
 {
@@ -179,6 +234,8 @@ int main(void)
 	tcase_add_loop_test(tests, f19_proxy_suspends, 0, 2);
 	tcase_add_test(tests, f19_proxy_lets_go_of_its_own);
 	tcase_add_test(tests, f19_device_fails_on_one_node);
+	tcase_add_test(tests, f19_slot_of_who_is_gone);
+	tcase_add_test(tests, f19_slot_of_who_leaves);
 	tcase_add_test(tests, f19_nobody_can_write);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_ENV);

@@ -83,6 +83,91 @@ START_TEST(winner_by_leader)
 }
 END_TEST
 
+/* two_node, parted: each half has quorum, and knows it. */
+static void two_halves(void)
+{
+	w.keep_quorum = true;
+	world_split(&w, 1);
+	quorate_alone(1);
+	quorate_alone(2);
+	ck_assert(world_active(&w, 1) && world_active(&w, 2));
+}
+
+static void two_nodes(void)
+{
+	w.quorum_nodes = 1;
+	world_connect(&w, 3);
+}
+
+static void heal(void)
+{
+	w.keep_quorum = false;
+	world_split(&w, 0);
+	world_advance(&w, 3000);
+}
+
+/* Nobody had the log open when they parted: neither half opens it, since the other may. */
+START_TEST(half_opens_nothing)
+{
+	uint32_t resume[2];
+
+	two_nodes();
+	two_halves();
+	resume[0] = world_resume(&w, 1, _i == 0 ? HARNESS_DISK : CORE_LOG);
+	resume[1] = world_resume(&w, 2, _i == 0 ? HARNESS_DISK : CORE_LOG);
+	world_advance(&w, 100000);
+	ck_assert(world_waits(&w, 1, resume[0]) && world_waits(&w, 2, resume[1]));
+	ck_assert_uint_eq(world_node(&w, 1)->events[EVENT_WAITING_FOR_SLOT], 1);
+	ck_assert_ptr_nonnull(
+		strstr(world_node(&w, 1)->last_text[EVENT_WAITING_FOR_SLOT], "fenced 2"));
+	heal();
+	ck_assert(world_answered(&w, 1, resume[0], 0) && world_answered(&w, 2, resume[1], 0));
+}
+END_TEST
+
+/* The other half uses the log already; it copies, and knows nothing of who begins to use it here. */
+START_TEST(half_joins_nothing)
+{
+	uint32_t resume;
+
+	two_nodes();
+	ck_assert(world_answered(&w, 2, world_resume(&w, 2, _i == 0 ? HARNESS_DISK : CORE_LOG), 0));
+	ck_assert(world_answered(&w, 1, world_resume(&w, 1, _i == 0 ? HARNESS_DISK : CORE_LOG), 0));
+	ck_assert(world_answered(&w, 1, world_suspend(&w, 1), 0));
+	two_halves();
+	resume = world_ask(&w, 1, REQUEST_RESUME);
+	world_advance(&w, 100000);
+	ck_assert(world_waits(&w, 1, resume));
+	ck_assert(world_node(&w, 1)->events[EVENT_WAITING_FOR_SLOT] > 0);
+	ck_assert(world_answered(&w, 2, world_write(&w, 2, 3), 0)); /* who uses it goes on */
+	heal();
+	ck_assert(world_answered(&w, 1, resume, 0));
+}
+END_TEST
+
+/* Proof ends it, and so does a departure that was no accident. */
+START_TEST(half_goes_on_when_the_other_has_ended)
+{
+	uint32_t resume;
+
+	two_nodes();
+	if (_i == 0) {
+		w.keep_quorum = true;
+		world_power_off(&w, 2);
+		quorate_alone(1);
+		resume = world_resume(&w, 1, HARNESS_DISK);
+		world_advance(&w, 100000);
+		ck_assert(world_waits(&w, 1, resume));
+		world_fenced(&w, 1, 2);
+	} else {
+		world_shut_down(&w, 2);
+		resume = world_resume(&w, 1, HARNESS_DISK);
+	}
+	world_advance(&w, 1000);
+	ck_assert(world_answered(&w, 1, resume, 0));
+}
+END_TEST
+
 /* The side without quorum begins no epoch, and answers nothing that carries marks. */
 START_TEST(epoch_only_with_quorum)
 {
@@ -172,6 +257,50 @@ START_TEST(no_group_and_back)
 }
 END_TEST
 
+/* The slot in use is nobody's that the group knows: proof of its owner must wake who waits for it. */
+START_TEST(proof_of_a_node_that_nobody_knows)
+{
+	uint32_t resume;
+
+	two_nodes();
+	ck_assert(world_answered(&w, 2, world_resume(&w, 2, HARNESS_DISK), 0));
+	world_power_off(&w, 2);
+	world_restart_daemon(&w, 1);
+	world_connect(&w, 1);
+	resume = world_resume(&w, 1, HARNESS_DISK);
+	ck_assert(world_waits(&w, 1, resume));
+	world_fenced(&w, 1, 2);
+	ck_assert(world_answered(&w, 1, resume, 0));
+}
+END_TEST
+
+/* Without the group the mirror is suspended, and the operator ends the wait of its next table, which has another geometry: what
+ * this node left of the old one is not in its way. */
+START_TEST(another_geometry_without_the_group)
+{
+	const uint64_t luid = WORLD_LUID + 100;
+	struct input fail = { .type = INPUT_FAIL, .fail_uuid = HARNESS_UUID };
+	uint32_t resume;
+
+	two_nodes();
+	ck_assert(world_answered(&w, 1, world_resume(&w, 1, HARNESS_DISK), 0));
+	(void)world_write(&w, 1, 3);
+	world_disconnect(&w, 1);
+	ck_assert(world_answered(&w, 1, world_suspend(&w, 1), 0));
+	(void)harness_ctr(world_node(&w, 1), luid, "65536 clustered-disk 254:0 2048");
+	resume = harness_ask(world_node(&w, 1), REQUEST_RESUME, luid);
+	ck_assert(world_waits(&w, 1, resume));
+	harness_input(world_node(&w, 1), &fail);
+	ck_assert(world_answered(&w, 1, resume, 0));
+	world_connect(&w, 1);
+	world_advance(&w, 5000);
+	ck_assert(!entry_in_the_way(world_node(&w, 1)->core,
+				    &world_node(&w, 1)->core->logs[1]->name));
+	ck_assert_uint_eq(world_node(&w, 1)->core->logs[1]->name.region_sectors, 2048);
+	ck_assert_uint_eq(world_node(&w, 1)->core->logs[1]->phase, LOG_OPEN);
+}
+END_TEST
+
 /* corosync is restarted under all of them: what they knew goes on. */
 START_TEST(all_without_the_group)
 {
@@ -203,12 +332,17 @@ int main(void)
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, winner_by_epoch);
 	tcase_add_test(tests, winner_by_leader);
+	tcase_add_loop_test(tests, half_opens_nothing, 0, 2);
+	tcase_add_loop_test(tests, half_joins_nothing, 0, 2);
+	tcase_add_loop_test(tests, half_goes_on_when_the_other_has_ended, 0, 2);
 	tcase_add_test(tests, epoch_only_with_quorum);
 	tcase_add_test(tests, one_epoch_a_view);
 	tcase_add_test(tests, stale_quorum_news);
 	tcase_add_test(tests, quorum_with_a_node_without_a_daemon);
 	tcase_add_test(tests, no_group_and_back);
 	tcase_add_test(tests, all_without_the_group);
+	tcase_add_test(tests, proof_of_a_node_that_nobody_knows);
+	tcase_add_test(tests, another_geometry_without_the_group);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -206,6 +206,15 @@ void world_power_off(struct world *world, uint32_t id)
 	change(world);
 }
 
+void world_shut_down(struct world *world, uint32_t id)
+{
+	leave(&world->node[id - 1]);
+	world->node[id - 1].reason = VIEW_LEAVE;
+	change(world);
+	world->node[id - 1].part = 0;
+	change(world);
+}
+
 void world_power_on(struct world *world, uint32_t id)
 {
 	struct harness *h = world_node(world, id);

@@ -72,6 +72,8 @@ void world_disconnect(struct world *world, uint32_t id);
 void world_restart_daemon(struct world *world, uint32_t id);
 /* The node is down, and up again with another boot id (its daemon not connected yet). */
 void world_power_off(struct world *world, uint32_t id);
+/* Its daemon ends of its own will, and then the node. */
+void world_shut_down(struct world *world, uint32_t id);
 void world_power_on(struct world *world, uint32_t id);
 /* The network falls apart: these nodes can speak with each other, and all others with each other; 0: all with all. */
 void world_split(struct world *world, uint32_t mask);

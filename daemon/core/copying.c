@@ -41,6 +41,16 @@ bool copying_idle(const struct log *log)
 	return log->copier.flying == 0;
 }
 
+/* Who had the disk role before may have been sure that regions are in sync, and have said so to nobody else: they are not
+ * copied before the base says that they are not (a half of two_node, or what only one node has delivered). */
+static bool base_shown(const struct core *core, const struct log *log)
+{
+	const struct entry *entry = entry_look(core, &log->name);
+
+	return entry != NULL && (entry->name.log_type == LOG_TYPE_CORE || entry->base_settled ||
+				 PLANTED(PLANT_COPY_BASE_SET));
+}
+
 bool copying_allowed(struct core *core, struct log *log)
 {
 	const struct entry *entry = entry_look(core, &log->name);
@@ -53,7 +63,7 @@ bool copying_allowed(struct core *core, struct log *log)
 		return false;
 	table = &core->tables[log->live];
 	return table->phase == TABLE_LIVE && table->legs == LEGS_OPEN && !health_failed(table) &&
-	       !replicated_legs_failed(core, log);
+	       !replicated_legs_failed(core, log) && base_shown(core, log);
 }
 
 /* ---- claiming ---- */

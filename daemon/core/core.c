@@ -258,7 +258,8 @@ static void step_dm_event(struct core *core)
 	core->pump_all = true;
 }
 
-void predecessor_add(struct core *core, const char *uuid)
+/* The live table of this uuid has a past that nobody here knows. */
+static void predecessor_add(struct core *core, const char *uuid)
 {
 	char *slot;
 

@@ -119,6 +119,7 @@ struct table {
 	bool used;
 	bool stale; /* its luid has been given to another table: the kernel will not speak of it again */
 	bool conflict; /* resumed while another table has its log or its log device: FLUSH fails */
+	bool past_unknown; /* that has ended: nobody knows what its kernel marked meanwhile */
 	bool resumed_once;
 	bool join_sent;
 	bool deleting;  /* DTR came */
@@ -402,6 +403,8 @@ struct log {
 	uint64_t base_cursor;
 	uint64_t base_retry_ms;
 	uint64_t durable_sent;
+	bool slot_wait_told; /* EVENT_WAITING_FOR_SLOT for a FLUSH */
+	bool settled_sent;   /* DURABLE for the base as it was found */
 	struct takeover takeover;
 	bool freeing; /* the header of another node's slot is being written, at: */
 	uint64_t freeing_bytes;

@@ -107,6 +107,7 @@ static void deliver_opened(struct core *core, const struct group_message *messag
 	founder->live = true;
 	state_opened(core, entry, message);
 	entry_settle(core, entry, true);
+	entry->base_settled = true; /* it has just written it */
 }
 
 /* The last member that says so closes the log, if nobody is left who may write. */
@@ -257,6 +258,18 @@ static void deliver_health(struct core *core, const struct group_message *messag
 		entry_settle(core, entry, false);
 }
 
+/* Who has the role says so once it has settled the base, and again behind losses. */
+static void deliver_durable(struct core *core, const struct group_message *message)
+{
+	struct entry *entry = entry_find(core, &message->log);
+
+	if (entry != NULL && entry->role == message->sender) {
+		entry->base_settled = true;
+		core->pump_all = true;
+	}
+	state_deliver(core, message);
+}
+
 static void deliver_control(struct core *core, const struct group_message *message)
 {
 	struct entry *entry = entry_find(core, &message->log);
@@ -302,8 +315,10 @@ void directory_deliver(struct core *core, const struct group_message *message)
 	case MESSAGE_CONTROL:
 		deliver_control(core, message);
 		break;
-	case MESSAGE_LOST:
 	case MESSAGE_DURABLE:
+		deliver_durable(core, message);
+		break;
+	case MESSAGE_LOST:
 	case MESSAGE_CLAIM:
 	case MESSAGE_CLAIM_ANSWER:
 	case MESSAGE_SYNCED:

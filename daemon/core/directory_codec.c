@@ -5,10 +5,10 @@
  * Pieces are sequences of records: u8 kind, then
  *   GROUP    u64 epoch, u32 leader, u64 views, u8 established, u32 version, u64 seniority, u32 stopped_next
  *   STOPPED  u32 place, u32 node, u8[16] boot id
- *   NODE     u32 node, u8 in_view, u8 current, u8[16] boot id, u8[16] machine id, u64 incarnation, u64 seniority,
+ *   NODE     u32 node, u8 in_view, u8 of_own_will, u8 current, u8[16] boot id, u8[16] machine id, u64 incarnation, u64 seniority,
  *            u32 version_lowest, u32 version_highest
  *   ENTRY    u8 uuid length, uuid, u32 log type, u32 region sectors, u64 device sectors, u32 major, u32 minor, u8 phase,
- *            u32 founder, u32 last leaving, u32 role, u64 transfer, u64 generation, u32 slot count, u8 paused, u64 bytes a second
+ *            u32 founder, u32 last leaving, u32 role, u8 base_settled, u64 transfer, u64 generation, u32 slot count, u8 paused, u64 bytes a second
  *   MEMBER   of the last ENTRY: u8 place, u32 node, u8[16] boot id, u8 use, u8 flags, u32 slot, u64 seniority, u64 luid
  */
 #include <errno.h>
@@ -86,6 +86,7 @@ static void send_node(struct sender *sender, const struct group_node *node)
 
 	put_number(writer, node->node_id, 4);
 	put_number(writer, node->in_view, 1);
+	put_number(writer, node->of_own_will, 1);
 	put_number(writer, node->current, 1);
 	put_field(writer, node->boot_id, MESSAGE_ID_BYTES);
 	put_field(writer, node->machine_id, MESSAGE_ID_BYTES);
@@ -133,6 +134,7 @@ static void send_entry(struct sender *sender, const struct entry *entry)
 	put_number(writer, entry->founder, 4);
 	put_number(writer, entry->last_leaving, 4);
 	put_number(writer, entry->role, 4);
+	put_number(writer, entry->base_settled, 1);
 	put_number(writer, entry->transfer, 8);
 	put_number(writer, entry->generation, 8);
 	put_number(writer, entry->slot_count, 4);
@@ -198,6 +200,7 @@ static bool take_node(struct core *core, struct reader *reader)
 		return false;
 	node->node_id = (uint32_t)get_number(reader, 4);
 	node->in_view = get_number(reader, 1) != 0;
+	node->of_own_will = get_number(reader, 1) != 0;
 	node->current = get_number(reader, 1) != 0;
 	node->greeted = node->in_view;
 	get_field(reader, node->boot_id, MESSAGE_ID_BYTES);
@@ -228,6 +231,7 @@ static bool take_entry(struct core *core, struct reader *reader)
 	entry->founder = (uint32_t)get_number(reader, 4);
 	entry->last_leaving = (uint32_t)get_number(reader, 4);
 	entry->role = (uint32_t)get_number(reader, 4);
+	entry->base_settled = get_number(reader, 1) != 0;
 	entry->transfer = get_number(reader, 8);
 	entry->generation = get_number(reader, 8);
 	entry->slot_count = (uint32_t)get_number(reader, 4);

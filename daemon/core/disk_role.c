@@ -31,6 +31,7 @@ static void settle_base(struct log *log)
 	const struct replicated *state = &log->replicated;
 
 	log->durable_sent = 0;
+	log->settled_sent = false;
 	log->base_role = BASE_OURS;
 	for (uint64_t r = 0; r < log->region_count; r++) {
 		bool set = image_test(&log->base, DISK_BITMAP_OFFSET_BYTES, r);
@@ -314,8 +315,10 @@ void disk_role_pump(struct core *core, struct log *log)
 	const struct member *role = entry == NULL ? NULL : entry_disk_role(entry);
 	struct group_message message = { .type = MESSAGE_DURABLE };
 
-	if (role == NULL || role->node_id != core->config.node_id)
+	if (role == NULL || role->node_id != core->config.node_id) {
 		log->takeover.step = TAKEOVER_NONE;
+		log->settled_sent = false;
+	}
 	if (log->type != LOG_TYPE_DISK || !log_usable(core, log) || log->opening.failed ||
 	    (log->closing.step != CLOSING_NONE && log->closing.failed) || role == NULL ||
 	    role->node_id != core->config.node_id || log->leave_sent ||
@@ -326,10 +329,12 @@ void disk_role_pump(struct core *core, struct log *log)
 			get_role(core, log);
 		return;
 	}
-	if (image_clean(&log->base) && log->replicated.losses > log->replicated.durable &&
-	    log->durable_sent < log->replicated.losses) {
+	if (image_clean(&log->base) && ((log->replicated.losses > log->replicated.durable &&
+					 log->durable_sent < log->replicated.losses) ||
+					(!entry->base_settled && !log->settled_sent))) {
 		message.number = log->replicated.losses;
 		log->durable_sent = message.number;
+		log->settled_sent = true;
 		multicast(core, log, &message);
 	}
 	if (!log->base_frozen)

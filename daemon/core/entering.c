@@ -20,6 +20,12 @@ static void usable(struct core *core, struct log *log)
 	log->again = true;
 	if (log->phase == LOG_OPEN)
 		return; /* it was so by proxy */
+	if (log->live == NO_INDEX && proof_other_side(core) != 0) {
+		log->phase =
+			LOG_CLOSED; /* the group has parted meanwhile: all over again, when that has ended */
+		return;
+	}
+	log->opening.waiting_told = false;
 	log->phase = LOG_OPEN;
 	log->copier.announced = log->replicated.out.count == 0;
 	log->copier.cursor = 0;

@@ -44,8 +44,9 @@
 struct group_node {
 	uint32_t node_id; /* 0: free */
 	bool in_view;
-	bool greeted; /* has said hello since the last view with joined members */
-	bool current; /* has the group's state: what it says counts */
+	bool of_own_will; /* that is how it left */
+	bool greeted;     /* has said hello since the last view with joined members */
+	bool current;     /* has the group's state: what it says counts */
 	uint8_t boot_id[MESSAGE_ID_BYTES];
 	uint8_t machine_id[MESSAGE_ID_BYTES];
 	uint64_t incarnation;
@@ -98,6 +99,7 @@ struct entry {
 	uint32_t founder; /* OPENING, CLOSING: node id of who does it */
 	uint32_t last_leaving;
 	uint32_t role;       /* node id of who has the disk role, or 0 */
+	bool base_settled;   /* it has found the base no cleaner than the state, or made it so */
 	uint64_t transfer;   /* number of the newest snapshot */
 	uint64_t generation; /* of the superblock */
 	uint32_t slot_count;

@@ -350,11 +350,14 @@ static bool join_possible(struct core *core, struct log *log)
 }
 
 /* A daemon of before may have let its kernel write: until there is a new table everything counts as held. */
-static void take_predecessor(struct core *core, struct log *log, const struct table *table)
+static void take_predecessor(struct core *core, struct log *log, struct table *table)
 {
+	bool unknown = predecessor_take(core, log) || table->past_unknown;
+
 	struct effect_event event = { .event = EVENT_UNKNOWN_PAST, .luid = table->luid };
 
-	if (!predecessor_take(core, log) || PLANTED(PLANT_UNKNOWN_PAST_IGNORED))
+	table->past_unknown = false;
+	if (!unknown || PLANTED(PLANT_UNKNOWN_PAST_IGNORED))
 		return;
 	log->everything_held = true;
 	log->unflushed_marks = true;
@@ -460,7 +463,7 @@ static void table_pump(struct core *core, struct log *log, struct table *table)
 		/* It has the log for itself now; what its kernel marked meanwhile nobody knows. */
 		table->conflict = false;
 		table->phase = TABLE_JOINING;
-		predecessor_add(core, log->name.uuid);
+		table->past_unknown = true;
 	}
 	if (table->phase == TABLE_JOINING && !table->join_sent) {
 		if (table->deleting)

@@ -131,6 +131,7 @@ static void settle_role(struct entry *entry)
 {
 	const struct member *role = entry_disk_role(entry);
 	bool open = entry->phase == LOG_OPEN || entry->phase == LOG_CLOSING;
+	uint32_t before = entry->role;
 
 	if (open && role != NULL && may_have_role(entry, role) && !PLANTED(PLANT_ROLE_MOVES))
 		return;
@@ -145,6 +146,8 @@ static void settle_role(struct entry *entry)
 	}
 	if (role != NULL)
 		entry->role = role->node_id;
+	if (entry->role != before)
+		entry->base_settled = false;
 }
 
 struct member *member_make(struct core *core, struct entry *entry, uint32_t node_id)

@@ -88,6 +88,7 @@ void membership_gave_up(struct core *core, struct log *log)
 			core->tables[i].join_sent = false;
 	if (PLANTED(PLANT_MARKS_DROPPED))
 		hold_forget_marks(log);
+	log->takeover.losses_flying = 0;
 	membership_lost(core, log);
 }
 
@@ -97,9 +98,12 @@ void membership_forget_sent(struct core *core)
 	for (uint32_t i = 0; i < core->tables_end; i++)
 		core->tables[i].join_sent = core->tables[i].join_sent &&
 					    PLANTED(PLANT_JOIN_SENT_KEPT);
-	for (uint32_t i = 0; i < core->logs_end; i++)
-		if (core->logs[i] != NULL)
-			membership_lost(core, core->logs[i]);
+	for (uint32_t i = 0; i < core->logs_end; i++) {
+		if (core->logs[i] == NULL)
+			continue;
+		core->logs[i]->takeover.losses_flying = 0;
+		membership_lost(core, core->logs[i]);
+	}
 	for (uint32_t e = 0; e < core->group.entries_end; e++)
 		core->group.entry[e].gone_sent = false;
 }
@@ -273,7 +277,8 @@ void membership_pump(struct core *core, struct log *log)
 	if (entry->phase == LOG_OPENING && entry->founder == core->config.node_id &&
 	    log->phase == LOG_CLOSED && log->io_flying == 0 && log->copier.flying == 0)
 		opening_begin(core, log);
-	if (entry->phase == LOG_OPEN && log->has_state && log->phase == LOG_CLOSED)
+	if (entry->phase == LOG_OPEN && log->has_state && log->phase == LOG_CLOSED &&
+	    (log->live != NO_INDEX || opening_side_known(core, log)))
 		enter_begin(core, log);
 	if (entry->phase == LOG_OPEN)
 		fetch_again(core, log, me);

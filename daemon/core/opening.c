@@ -273,6 +273,21 @@ static const char *boot_text(const uint8_t *boot_id, char text[2 * MESSAGE_ID_BY
 	return text;
 }
 
+bool opening_side_known(struct core *core, struct log *log)
+{
+	uint32_t node_id = proof_other_side(core);
+	char text[192];
+
+	if (node_id == 0)
+		return true;
+	(void)snprintf(
+		text, sizeof(text),
+		"node %u left, may have quorum as well and is not proven to be stopped: dmclog fenced %u",
+		node_id, node_id);
+	tell_waiting(core, log, text);
+	return false;
+}
+
 /* Members that departed without proof may have writes to the log device under way: none is read before. */
 static bool members_proven(struct core *core, struct log *log)
 {
@@ -432,7 +447,7 @@ static bool step_done(struct core *core, struct log *log)
 {
 	switch (log->opening.step) {
 	case OPENING_WAIT_MEMBERS:
-		return members_proven(core, log);
+		return opening_side_known(core, log) && members_proven(core, log);
 	case OPENING_READ_HEAD:
 	case OPENING_READ_BASE:
 	case OPENING_READ_SLOT_HEADERS:

@@ -167,6 +167,10 @@
 	X(JOIN_SENT_KEPT)                                                                  \
 	/* without the group POSTSUSPEND waits for it */                                   \
 	X(ALONE_WAITS)                                                                     \
+	/* it is copied before the new holder of the disk role has read the base */        \
+	X(COPY_BASE_SET)                                                                   \
+	/* half of the nodes opens and joins logs while the other half may do so, too */   \
+	X(HALF_OPENS)                                                                      \
 	/* who has no slot has nobody who holds for it */                                  \
 	X(NO_PROXY)                                                                        \
 	/* a log that nobody could open is copied */                                       \

@@ -6,9 +6,10 @@
  * says CONFIRM when they are on the device.  All followers keep what each member holds so (replicated.holds, as for core
  * logs), so that it is lost when that member is proven stopped.  The proxy's own death needs nothing: its slot covers those
  * regions.  When the proxy leaves, it makes them lost before its slot goes; who is left without asks the next one for all
- * that it holds.  FLUSH fails only when nobody can write.
+ * that it holds.  FLUSH waits while a slot, or another proxy, is to come, and fails only when nobody can write.
  */
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core_private.h"
@@ -44,21 +45,76 @@ bool proxy_there(struct core *core, const struct log *log)
 	return own_proxy(core, log) != NULL && !PLANTED(PLANT_NO_PROXY);
 }
 
-/* A slot will be free when those of the dead have been merged: a FLUSH waits for it. */
-static bool slot_to_come(struct core *core, struct log *log)
+/* A member whose slot will be free: it leaves, is stopped and to be merged, or has departed and is to be proven stopped. */
+static const struct member *slot_to_come(const struct entry *entry)
 {
-	const struct entry *entry = entry_look(core, &log->name);
-	const struct member *me = member_own(core, log);
+	const struct member *found = NULL;
 
-	for (uint32_t i = 0; me != NULL && me->slot == NO_SLOT && i < CORE_NODES_MAX; i++)
-		if (entry->member[i].node_id != 0 && entry->member[i].to_merge)
+	for (uint32_t i = 0; i < CORE_NODES_MAX; i++) {
+		const struct member *member = &entry->member[i];
+
+		if (member->node_id == 0 || member->slot == NO_SLOT)
+			continue;
+		if (member->to_merge || (!member->departed && member->use == MEMBER_LEAVING))
+			return member;
+		if (member->departed)
+			found = member;
+	}
+	return found;
+}
+
+/* Somebody reads the state, and may write then. */
+static bool proxy_to_come(const struct entry *entry, uint32_t node_id)
+{
+	for (uint32_t i = 0; i < CORE_NODES_MAX; i++) {
+		const struct member *member = &entry->member[i];
+
+		if (member->node_id != 0 && member->node_id != node_id && !member->departed &&
+		    member->use == MEMBER_RESUMED && !member->has_state && !member->device_failed)
 			return true;
+	}
 	return false;
 }
 
 bool proxy_hopeless(struct core *core, struct log *log)
 {
-	return !proxy_there(core, log) && !slot_to_come(core, log);
+	const struct entry *entry = entry_look(core, &log->name);
+	const struct member *me = member_own(core, log);
+
+	if (proxy_there(core, log))
+		return false;
+	if (me == NULL || PLANTED(PLANT_NO_PROXY))
+		return true;
+	if (proxy_to_come(entry, core->config.node_id))
+		return false;
+	if (me->slot == NO_SLOT)
+		return slot_to_come(entry) == NULL;
+	return log->device_bad || log->device_failed; /* or else it is entering the one it has */
+}
+
+/* For whose slot FLUSH waits, when that is not a matter of moments. */
+static void tell_waiting(struct core *core, struct log *log)
+{
+	const struct member *me = member_own(core, log);
+	const struct member *owner;
+	char text[192];
+
+	if (!log->by_proxy || proxy_there(core, log) || me == NULL || me->slot != NO_SLOT ||
+	    !core->tables[log->live].waiting[REQUEST_FLUSH].active) {
+		log->slot_wait_told = false;
+		return;
+	}
+	owner = slot_to_come(entry_look(core, &log->name));
+	if (owner == NULL || !member_unproven(owner) || log->slot_wait_told)
+		return;
+	(void)snprintf(text, sizeof(text),
+		       "no slot is free, and nobody else can write, until node %u is proven to be "
+		       "stopped: dmclog fenced %u",
+		       owner->node_id, owner->node_id);
+	emit_event(core, log,
+		   &(struct effect_event){
+			   .event = EVENT_WAITING_FOR_SLOT, .number = 1, .text = text });
+	log->slot_wait_told = true;
 }
 
 /* ---- for others ---- */
@@ -303,6 +359,9 @@ void proxy_pump(struct core *core, struct log *log)
 	if (log->device_told != bad && log->io_flying == 0 && (!bad || log->base_role == BASE_NONE))
 		tell_device(core, log, bad);
 	proxy = own_proxy(core, log);
-	if (log->by_proxy && proxy != NULL && log->proxy_node != proxy->node_id)
+	if (proxy == NULL)
+		log->proxy_node = 0; /* even the same one must be asked again for all */
+	else if (log->by_proxy && log->proxy_node != proxy->node_id)
 		proxy_changed(log, proxy->node_id);
+	tell_waiting(core, log);
 }

@@ -23,8 +23,6 @@ void log_free(struct core *core, struct log *log);
 
 /* ---- core.c ---- */
 
-/* The live table of this uuid has a past that nobody here knows. */
-void predecessor_add(struct core *core, const char *uuid);
 void emit(struct core *core, const struct effect *effect);
 void emit_event(struct core *core, const struct log *log, const struct effect_event *event);
 /* Makes the core's timer go off no later than that. */
@@ -138,6 +136,8 @@ bool slot_owner_proven(struct core *core, struct log *log, const struct disk_slo
 /* A daemon of before served the uuid's live table; asked once. */
 bool predecessor_take(struct core *core, const struct log *log);
 void opening_next(struct log *log, enum opening_step step);
+/* Nobody may begin to use the log without this side's knowing; says once for whom it waits. */
+bool opening_side_known(struct core *core, struct log *log);
 /* opening_read.c: true when this step has nothing more to read. */
 bool opening_read_more(struct core *core, struct log *log);
 void closing_begin(struct log *log, uint32_t table);
@@ -209,6 +209,8 @@ void touch_refused(struct core *core, struct log *log, uint64_t region);
 /* Has this side quorum, as far as this node knows? */
 bool proof_quorate(const struct core *core);
 struct gone_node *proof_node(struct core *core, uint32_t node_id);
+/* A node that has left, is not proven stopped and may have quorum as well, or 0: it may begin to use any log. */
+uint32_t proof_other_side(const struct core *core);
 void proof_delivered(struct core *core, const struct group_message *message);
 void proof_pump(struct core *core);
 

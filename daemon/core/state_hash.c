@@ -52,7 +52,7 @@ static uint64_t mix_entry(uint64_t hash, const struct entry *entry)
 	hash = mix_name(hash, &entry->name);
 	hash = mix(hash, (uint64_t)entry->phase << 32 | entry->founder);
 	hash = mix(hash, (uint64_t)entry->last_leaving << 32 | entry->role);
-	hash = mix(hash, entry->transfer);
+	hash = mix(mix(hash, entry->transfer), entry->base_settled);
 	hash = mix(hash, entry->generation);
 	hash = mix(hash, (uint64_t)entry->slot_count << 1 | entry->paused);
 	hash = mix(hash, entry->bytes_per_second);

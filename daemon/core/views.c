@@ -41,6 +41,7 @@ static void node_left(struct core *core, uint32_t node_id, enum view_reason reas
 	if (node == NULL || !node->in_view)
 		return;
 	node->in_view = false;
+	node->of_own_will = reason == VIEW_LEAVE;
 	node->greeted = false;
 	node->current = false;
 	directory_left(core, node_id);
