@@ -243,9 +243,11 @@ struct mirror {
 	/* per cell: leg writes and copies under way (oracle 3) */
 	uint16_t *cell_writes;
 	uint16_t *cell_copies;
-	bool swallowed;      /* see raid1_reset_flags() */
-	uint64_t cleaner_ms; /* since when the log device is cleaner than the state, or 0 */
-	uint64_t *may_copy;  /* bit r: not clean at the last cut or since */
+	bool swallowed;        /* see raid1_reset_flags() */
+	uint64_t cleaner_ms;   /* since when the log device is cleaner than the state, or 0 */
+	bool last_could_write; /* ... who used it last, and was not about to leave */
+	bool was_held_for;     /* some node has had no slot that it could write */
+	uint64_t *may_copy;    /* bit r: not clean at the last cut or since */
 	struct copy *copies[COPIES_MAX]; /* under way */
 	uint32_t copy_count;
 	/* writes acknowledged since the last flush of the application, oldest first */
