@@ -204,19 +204,37 @@ static void check_payload(struct sim *sim, const struct kthread *thread, struct 
 	}
 }
 
+/* What this node holds may be taken over by others: without them nothing that carries marks is answered. */
+static void check_marks(struct sim *sim, const struct kthread *thread, struct table *table,
+			enum request_type type)
+{
+	const struct node *node = table->node;
+
+	if (type == REQUEST_MARK)
+		table->unflushed_marks = true;
+	if (type != REQUEST_FLUSH)
+		return;
+	if ((table->unflushed_marks || thread->request.region_count > 0) &&
+	    (!node->told_quorate || !node->group.viewed))
+		violate(sim, "5", "FLUSH with marks is answered without group or quorum");
+	table->unflushed_marks = false;
+}
+
 void answer_check(struct sim *sim, struct kthread *thread, struct table *table,
 		  enum request_type type, const struct answer *answer)
 {
-	(void)thread;
 	if (answer->type != type || answer->luid != table->luid ||
 	    answer->version != REQUEST_VERSION_MAX) {
 		wrong(sim, answer, "type, luid or version of another request");
 		return;
 	}
+	if (type == REQUEST_POSTSUSPEND || answer->error == -EIO)
+		table->unflushed_marks = false;
 	if (answer->error != 0) {
 		if (!error_allowed(sim, table, type, answer->error))
 			wrong(sim, answer, "an error that the kernel must not get");
 		return;
 	}
+	check_marks(sim, thread, table, type);
 	check_payload(sim, thread, table, type, answer);
 }

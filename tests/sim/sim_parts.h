@@ -302,6 +302,8 @@ void features_leave_out(struct profile *profile, uint32_t without);
 /* ---- profile.c, world.c ---- */
 
 void profile_choose(struct sim *sim);
+/* moods.c */
+void mood_choose(struct sim *sim, struct profile *profile);
 void profile_mirror(struct sim *sim, struct mirror *mirror);
 
 void world_run(struct sim *sim);
