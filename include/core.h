@@ -47,11 +47,11 @@ enum input_type {
 	INPUT_REQUEST,     /* the kernel asks */
 	INPUT_DELIVERED,   /* the group delivers a message (our own too) */
 	INPUT_VIEW,        /* the group has other members than before; the first one contains us */
-	INPUT_NO_GROUP, /* the connection to the group is lost: a new first view follows, some time */
+	INPUT_NO_GROUP, /* the connection to the group is lost: a first view and QUORUM come again */
 	INPUT_QUORUM,   /* quorum was gained or lost, or the cluster's membership changed */
 	INPUT_FENCED,   /* somebody who must know says that a node has been stopped */
-	INPUT_CONTROL,       /* the operator pauses or limits the copying of a log, on all nodes */
-	INPUT_FAIL,          /* the operator ends every wait of a uuid's tables on this node */
+	INPUT_CONTROL,  /* the operator pauses or limits the copying of a log, on all nodes */
+	INPUT_FAIL,     /* the operator ends every wait of a uuid's tables on this node */
 	INPUT_DEVICE_OPENED, /* answers EFFECT_OPEN_DEVICE */
 	INPUT_DEVICE_CLOSED, /* answers EFFECT_CLOSE_DEVICE */
 	INPUT_READ,          /* answers EFFECT_READ */

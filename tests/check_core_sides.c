@@ -192,6 +192,30 @@ START_TEST(epoch_only_with_quorum)
 }
 END_TEST
 
+/* What was said of quorum ends with the connection: until it is said again there is none. */
+START_TEST(quorum_ends_with_the_group)
+{
+	uint32_t flush;
+
+	w.keep_quorum = true;
+	world_connect(&w, ALL);
+	world_tell_quorum(&w, false);
+	world_run(&w);
+	(void)world_resume(&w, 1, CORE_LOG);
+	ck_assert(world_answered(&w, 1, world_write(&w, 1, 4), 0));
+	world_disconnect(&w, 1);
+	world_split(&w, 1);
+	world_connect(&w, 1);
+	flush = world_write(&w, 1, 4);
+	ck_assert(!world_active(&w, 1));
+	ck_assert(world_waits(&w, 1, flush));
+	world_split(&w, 0);
+	world_tell_quorum(&w, false);
+	world_advance(&w, 3000);
+	ck_assert(world_answered(&w, 1, flush, 0));
+}
+END_TEST
+
 /* An epoch begins once, however many ask for it. */
 START_TEST(one_epoch_a_view)
 {
@@ -336,6 +360,7 @@ int main(void)
 	tcase_add_loop_test(tests, half_joins_nothing, 0, 2);
 	tcase_add_loop_test(tests, half_goes_on_when_the_other_has_ended, 0, 2);
 	tcase_add_test(tests, epoch_only_with_quorum);
+	tcase_add_test(tests, quorum_ends_with_the_group);
 	tcase_add_test(tests, one_epoch_a_view);
 	tcase_add_test(tests, stale_quorum_news);
 	tcase_add_test(tests, quorum_with_a_node_without_a_daemon);

@@ -142,7 +142,7 @@ static void enter(struct core *core, struct log *log, struct table *table, enum 
 			device_put_slot_header(core, log, DISK_SLOT_FREE);
 		break;
 	case CLOSING_HEADER:
-		if (disk && closes(core, log))
+		if (disk && closes(core, log) && !PLANTED(PLANT_CLOSED_UNSAID))
 			device_put_header(log, log->region_count);
 		break;
 	case CLOSING_SUPERBLOCK:

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core_private.h"
+#include "plant.h"
 
 static void usable(struct core *core, struct log *log)
 {
@@ -63,7 +64,7 @@ static void enter_failed(struct core *core, struct log *log, int status, const c
 void enter_again(struct core *core, struct log *log, const struct member *me)
 {
 	if (!log->by_proxy || log->entering != ENTER_NONE || log->phase != LOG_OPEN ||
-	    log->own_slot != NO_INDEX || me->slot == NO_SLOT)
+	    log->own_slot != NO_INDEX || me->slot == NO_SLOT || PLANTED(PLANT_PROXY_STAYS))
 		return;
 	if (core->now_ms < log->enter_retry_ms) {
 		log_wake_at(log, log->enter_retry_ms);

@@ -174,7 +174,15 @@
 	/* who has no slot has nobody who holds for it */                                  \
 	X(NO_PROXY)                                                                        \
 	/* a log that nobody could open is copied */                                       \
-	X(COPY_UNOPENED)
+	X(COPY_UNOPENED)                                                                   \
+	/* who had no slot does not take one that becomes free */                          \
+	X(PROXY_STAYS)                                                                     \
+	/* who closes leaves the header as it is */                                        \
+	X(CLOSED_UNSAID)                                                                   \
+	/* who gets the disk role leaves base bits of regions out of sync */               \
+	X(ROLE_KEEPS_BASE)                                                                 \
+	/* ... and of those that were lost and copied before the base showed the loss */   \
+	X(UNDURABLE_KEPT)
 
 #define PLANT_ENUM(name) PLANT_##name,
 enum plant { PLANT_NONE, PLANT_LIST(PLANT_ENUM) PLANT_COUNT };

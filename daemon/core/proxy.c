@@ -206,7 +206,7 @@ void proxy_let_go(struct log *log, uint64_t bit)
 			(void)bitmap_set(&log->leaving, region);
 }
 
-/* Before our slot goes: what it holds for others is lost instead. */
+/* Before our slot goes: what it holds for others is lost instead.  What it was asked for and never had is not held by it. */
 void proxy_give_up(struct core *core, struct log *log)
 {
 	uint8_t bytes[MESSAGE_DATA_MAX_BYTES];
@@ -222,7 +222,9 @@ void proxy_give_up(struct core *core, struct log *log)
 		for (; bit != BITMAP_NONE; bit = bitmap_next(&log->replicated.holds[m], bit + 1))
 			for (uint64_t r = bit << log->hold_granularity;
 			     r < (bit + 1) << log->hold_granularity && r < log->region_count; r++)
-				(void)bitmap_set(&log->merging, r);
+				if (image_test(&log->slot, DISK_SLOT_HEADER_BYTES,
+					       r >> log->layout.granularity))
+					(void)bitmap_set(&log->merging, r);
 	}
 	while (log->merging.count > 0 && cursor < bitmap_words(&log->merging) &&
 	       !PLANTED(PLANT_PROXY_FORGETS)) {

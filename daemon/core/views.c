@@ -115,6 +115,7 @@ void group_lost(struct core *core)
 	struct group *group = &core->group;
 
 	core->local.in_group = false;
+	core->local.quorum_heard = core->local.quorate = false; /* it ended with the same engine */
 	core->local.epoch_sent = false;
 	group->established = false;
 	group->settled = false;

@@ -217,6 +217,8 @@ static void create(struct sim *sim, struct dmdev *dev)
 		admin_next_geometry(sim, mirror, &dev->next_geometry);
 	if (sim->profile.log_types_change && rng_one_in(&sim->rng, 3))
 		dev->next_type = rng_one_in(&sim->rng, 2) ? LOG_TYPE_CORE : LOG_TYPE_DISK;
+	if (sim->profile.core_logs)
+		dev->next_type = LOG_TYPE_CORE;
 	if (admin_needs_new_leg(mirror)) {
 		replace_legs(sim, mirror);
 		fresh_log(sim, mirror, false);

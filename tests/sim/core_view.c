@@ -17,6 +17,17 @@ static bool unwatched(const struct core *core, const struct log *log)
 	return false;
 }
 
+/* Some member is held for, as this node knows. */
+static bool held_for(const struct log *log)
+{
+	if (log->type != LOG_TYPE_DISK)
+		return false;
+	for (uint32_t i = 0; i < CORE_NODES_MAX; i++)
+		if (log->replicated.holds[i].count > 0)
+			return true;
+	return log->by_proxy;
+}
+
 bool core_view(const struct core *core, const char *uuid, enum log_type type,
 	       uint64_t device_sectors, uint32_t region_sectors, uint32_t log_minor,
 	       struct core_view *ret_view)
@@ -38,6 +49,14 @@ bool core_view(const struct core *core, const char *uuid, enum log_type type,
 			.failed = log->opening.failed,
 			.unwatched = unwatched(core, log),
 			.by_proxy = log->by_proxy || log->device_told,
+			.somebody_by_proxy = held_for(log),
+			.can_write = log->phase == LOG_OPEN && log->live != NO_INDEX &&
+				     log->own_slot != NO_INDEX && log->entering == ENTER_NONE &&
+				     log->closing.step == CLOSING_NONE && !log->opening.failed &&
+				     !log->device_failed && !log->by_proxy && !log->device_told,
+			.active = core->local.active && log->has_state,
+			.closing = log->closing.step != CLOSING_NONE,
+			.refused = core->local.refused,
 			.out = log->replicated.out.words,
 			.lost = log->replicated.lost.words,
 			.held = log->held.words,

@@ -45,6 +45,7 @@ void cluster_tell_quorum(struct sim *sim, struct node *node)
 			nodes[input.quorum.node_count++] = i + 1;
 	input.quorum.quorate = cluster_quorate(sim, node);
 	node->told_nodes = node->ring->nodes;
+	node->told_quorate = input.quorum.quorate;
 	NOTE(sim, "quorum", node->index, node->ring->nodes, "node %u: %s, nodes %x", node->index,
 	     input.quorum.quorate ? "quorate" : "no quorum", node->ring->nodes);
 	daemon_step(sim, node, &input);
@@ -73,6 +74,7 @@ void cluster_ring_repaired(struct sim *sim, const struct ring *ring)
 void cluster_daemon_started(struct sim *sim, struct node *node)
 {
 	node->told_nodes = 0;
+	node->told_quorate = false;
 	node->quorum_scheduled = false;
 	group_join(sim, node);
 	if (node->ring != NULL)
@@ -107,6 +109,7 @@ void engine_stop(struct sim *sim, struct node *node)
 	if (node->ring != NULL)
 		ring_put(sim, node->ring);
 	node->ring = NULL;
+	node->told_quorate = false;
 	rings_break(sim);
 	if (node->daemon.alive)
 		daemon_step(sim, node, &input);

@@ -107,7 +107,10 @@ void legs_copy(struct sim *sim, struct node *node, const struct effect_copy *eff
 	sim->counts.copied_voided += copy->voided;
 	io = leg_io_new(sim, LEG_COPY_READ, copy->mirror, 0);
 	io->copy = copy;
-	schedule_io(sim, ITEM_LEG, node, io);
+	if (rng_one_in(&sim->rng, sim->profile.slow_copy_one_in))
+		schedule_in(sim, 1 + rng_below(&sim->rng, SLOW_COPY_MS), ITEM_LEG, node, io);
+	else
+		schedule_io(sim, ITEM_LEG, node, io);
 }
 
 static void copy_uncount(struct copy *copy)

@@ -26,14 +26,32 @@ static uint64_t payload_u64(const struct answer *answer, uint32_t at_bytes)
 	return value;
 }
 
+static bool operator_excuses(const struct table *table)
+{
+	return (table->node->failed >> table->mirror->index & 1) != 0;
+}
+
 /* The log device has failed at some time, or is about to. */
 static bool disk_excuses(const struct sim *sim, const struct table *table)
 {
 	return table->log_type == LOG_TYPE_DISK &&
 	       (table->disk->broken || table->disk->read_only ||
 		table->disk->last_error_ms != UINT64_MAX || sim->profile.weight_disk > 0 ||
-		sim->profile.weight_path > 0 || sim->profile.few_slots ||
-		(table->node->failed >> table->mirror->index & 1) != 0);
+		sim->profile.weight_path > 0 || operator_excuses(table));
+}
+
+/* Nobody can write what this FLUSH wants to hold; or the table has no right to write at all. */
+static bool flush_may_fail(const struct sim *sim, const struct table *table)
+{
+	struct core_view view;
+
+	if (operator_excuses(table) || table->node->served > 0 || table != table->dev->active)
+		return true;
+	if (view_of_mirror(table->node, table->mirror, &view) &&
+	    (view.refused || !view.resumed || view.closing))
+		return true;
+	return (disk_excuses(sim, table) || sim->profile.few_slots) &&
+	       table->log_type == LOG_TYPE_DISK && !writer_known(sim, table->node, table->mirror);
 }
 
 static bool error_allowed(const struct sim *sim, const struct table *table, enum request_type type,
@@ -46,8 +64,7 @@ static bool error_allowed(const struct sim *sim, const struct table *table, enum
 	if (type == REQUEST_CTR)
 		return disk_excuses(sim, table);
 	if (type == REQUEST_FLUSH)
-		return disk_excuses(sim, table) || table->node->served > 0 ||
-		       (table->node->failed >> table->mirror->index & 1) != 0;
+		return flush_may_fail(sim, table);
 	return false;
 }
 
@@ -129,7 +146,7 @@ static void check_status(struct sim *sim, const struct table *table, const struc
 	if (table->log_type == LOG_TYPE_CORE)
 		return;
 	if (length < (uint32_t)expected + 1 || (got[expected] != 'A' && got[expected] != 'D') ||
-	    (got[expected] == 'D' && !disk_excuses(sim, table) && table->node->served == 0))
+	    (got[expected] == 'D' && !flush_may_fail(sim, table)))
 		wrong(sim, answer, "the log device's letter is wrong");
 }
 
@@ -187,19 +204,37 @@ static void check_payload(struct sim *sim, const struct kthread *thread, struct 
 	}
 }
 
+/* What this node holds may be taken over by others: without them nothing that carries marks is answered. */
+static void check_marks(struct sim *sim, const struct kthread *thread, struct table *table,
+			enum request_type type)
+{
+	const struct node *node = table->node;
+
+	if (type == REQUEST_MARK)
+		table->unflushed_marks = true;
+	if (type != REQUEST_FLUSH)
+		return;
+	if ((table->unflushed_marks || thread->request.region_count > 0) &&
+	    (!node->told_quorate || !node->group.viewed))
+		violate(sim, "5", "FLUSH with marks is answered without group or quorum");
+	table->unflushed_marks = false;
+}
+
 void answer_check(struct sim *sim, struct kthread *thread, struct table *table,
 		  enum request_type type, const struct answer *answer)
 {
-	(void)thread;
 	if (answer->type != type || answer->luid != table->luid ||
 	    answer->version != REQUEST_VERSION_MAX) {
 		wrong(sim, answer, "type, luid or version of another request");
 		return;
 	}
+	if (type == REQUEST_POSTSUSPEND || answer->error == -EIO)
+		table->unflushed_marks = false;
 	if (answer->error != 0) {
 		if (!error_allowed(sim, table, type, answer->error))
 			wrong(sim, answer, "an error that the kernel must not get");
 		return;
 	}
+	check_marks(sim, thread, table, type);
 	check_payload(sim, thread, table, type, answer);
 }

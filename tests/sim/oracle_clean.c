@@ -7,8 +7,8 @@
  * Both are bitmaps kept up to date: `differ` when cells change, `possible` (disk_truth.c) when the log device does; after
  * each change the regions touched are compared, so after every event all are.
  * A mirror whose live table has a core log: a region whose legs differ now (the log does not outlive a power cut)
- * is held by somebody or out of sync, as each member with the state knows: all others may die now.  Whoever is behind
- * the others, or apart from them, has a state that will not count.
+ * is held by somebody or out of sync, as each member with the state and quorum knows: all others may die now.  Who is behind
+ * the others is no exception, but for views: where some have left and it has not delivered that, it decides nothing before.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -98,9 +98,8 @@ static void check_core_region(struct sim *sim, struct mirror *mirror, uint64_t w
 		struct core_view view;
 		uint64_t bad;
 
-		if (!view_of_mirror(&sim->nodes[i], mirror, &view) || !view.open ||
-		    view.everything_held || view.unwatched || departures_to_come(&sim->nodes[i]) ||
-		    !state_is_newest(sim, &sim->nodes[i]))
+		if (!view_of_mirror(&sim->nodes[i], mirror, &view) || !view.open || !view.active ||
+		    view.everything_held || view.unwatched || departures_to_come(&sim->nodes[i]))
 			continue;
 		bad = mirror->clean.differ[word] & ~view.out[word] & ~view.held[word];
 		if (bad != 0)

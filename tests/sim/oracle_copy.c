@@ -93,7 +93,7 @@ void copy_check_lost(struct sim *sim, const struct node *node, struct mirror *mi
 			mirror->may_copy[region / 64] |= UINT64_C(1) << region % 64;
 	}
 	if (sim->counts.legs_failed == 0 && sim->counts.disk_errors == 0 && node->served == 0 &&
-	    !sim->profile.few_slots && (sim->node_count == 1 || !sim->group.departures))
+	    !somebody_is_held_for(sim, mirror) && (sim->node_count == 1 || !sim->group.departures))
 		violate(sim, "3", "%u regions are lost, first %" PRIu64 ", and no leg has failed",
 			message->region_count, message->regions[0]);
 }

@@ -9,7 +9,8 @@
 
 #include "sim.h"
 
-/* After a failed write of the log device a loss may come before base shows it, for so long without another failure. */
+/* After a failed write of the log device a loss may come before base shows it, for so long without another failure.  The
+ * same where a member that could not write asked for holds, and has stopped before anybody had them: they are lost, too. */
 #define CLEANER_LIMIT_MS 30000
 #define WORDS_EACH_STEP 8
 #define MANY_WORDS_ONE_IN 64
@@ -50,9 +51,10 @@ bool view_of_mirror(const struct node *node, const struct mirror *mirror,
 static void check_cleaner(struct sim *sim, struct mirror *mirror, uint64_t word, uint64_t bad)
 {
 	const struct disk *disk = mirror->disk;
+	bool failed = disk->last_error_ms != UINT64_MAX;
 
-	if (disk->last_error_ms != UINT64_MAX) {
-		if (mirror->cleaner_ms == 0 || mirror->cleaner_ms < disk->last_error_ms)
+	if (failed || mirror->was_held_for) {
+		if (mirror->cleaner_ms == 0 || (failed && mirror->cleaner_ms < disk->last_error_ms))
 			mirror->cleaner_ms = sim->now_ms;
 		if (disk->broken || disk->read_only ||
 		    sim->now_ms - mirror->cleaner_ms < CLEANER_LIMIT_MS)
@@ -76,9 +78,8 @@ static void count_check_mirror(struct sim *sim, const struct node *node, struct 
 	words = (view.region_count + 63) / 64;
 	if (words > WORDS_EACH_STEP && sim->event % MANY_WORDS_ONE_IN != 0)
 		return;
-	/* Who has no slot does not write the base either: with fewer slots than nodes, perhaps nobody. */
 	compare = mirror->truth == TRUTH_DISK && state_is_newest(sim, node) &&
-		  !sim->profile.few_slots && clean->geometry.region_count == view.region_count &&
+		  clean->geometry.region_count == view.region_count &&
 		  clean->geometry.region_sectors == mirror->geometry.region_sectors;
 	for (uint64_t word = 0; word < words; word++) {
 		out += (uint64_t)__builtin_popcountll(view.out[word]);
@@ -89,7 +90,10 @@ static void count_check_mirror(struct sim *sim, const struct node *node, struct 
 		if (bad != 0)
 			check_cleaner(sim, mirror, word, bad);
 	}
-	if (!cleaner)
+	if (!view.closing)
+		mirror->last_could_write = view.can_write;
+	mirror->was_held_for |= view.somebody_by_proxy;
+	if (compare && !cleaner)
 		mirror->cleaner_ms = 0;
 	if (core_log_status(node->daemon.core, view.index, &status) < 0 ||
 	    status.sync_count != view.region_count - out || out != view.out_count)

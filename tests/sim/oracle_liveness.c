@@ -47,6 +47,20 @@ void liveness_check(struct sim *sim, struct node *node)
 	}
 }
 
+/* More nodes are without a slot than slots are missing. */
+static bool slot_is_free(const struct sim *sim, const struct mirror *mirror)
+{
+	uint32_t with = 0;
+
+	for (uint32_t i = 0; i < sim->node_count; i++) {
+		struct core_view view;
+
+		if (view_of_mirror(&sim->nodes[i], mirror, &view) && !view.by_proxy)
+			with++;
+	}
+	return with < sim->profile.config.slot_count;
+}
+
 /* NULL, or what this device still has to do. */
 static const char *dev_unsettled(const struct dmdev *dev, uint64_t *ret_number)
 {
@@ -73,9 +87,8 @@ static const char *dev_unsettled(const struct dmdev *dev, uint64_t *ret_number)
 		return "a status ioctl is at work";
 	if (!view_of_mirror(dev->node, dev->mirror, &view) || !view.open || view.failed)
 		return "the core's log is not open";
-	if (view.by_proxy &&
-	    dev->node->sim->profile.config.slot_count >= dev->node->sim->node_count)
-		return "another node holds for it";
+	if (view.by_proxy && slot_is_free(dev->node->sim, dev->mirror))
+		return "another node holds for it, and a slot is free";
 	if (core_log_status(dev->node->daemon.core, view.index, &status) == 0 && status.legs_failed)
 		return "a leg counts as failed";
 	*ret_number = view.out_count;
@@ -144,7 +157,7 @@ void close_check(struct sim *sim, struct mirror *mirror)
 		if (sim->nodes[i].daemon.alive && core_table_count(sim->nodes[i].daemon.core) != 0)
 			violate(sim, "5", "all mirrors are removed, the core has %u tables",
 				core_table_count(sim->nodes[i].daemon.core));
-	/* Who comes last may have no slot, and cannot close: the next opening finds a log in use. */
-	if (mirror->truth == TRUTH_DISK && !sim->profile.few_slots)
+	/* Who has no slot and comes last cannot close: the next opening finds a log in use. */
+	if (mirror->truth == TRUTH_DISK && mirror->last_could_write)
 		check_closed_disk(sim, mirror);
 }

@@ -103,12 +103,13 @@ static void choose_faults(struct sim *sim, struct profile *profile)
 	profile->fd_store = rng_one_in(rng, 2);
 	profile->log_types_change = rng_one_in(rng, 4);
 	profile->together = profile->nodes > 1 && !rng_one_in(rng, 4);
+	mood_choose(sim, profile);
 	features_leave_out(profile, options->without);
 	if (options->cut_at != 0)
 		no_faults_but_the_cut(profile);
 	profile->punctual = profile->disk_error_one_in == 0 && profile->lost_request_one_in == 0 &&
 			    profile->weight_disk == 0 && profile->weight_path == 0 &&
-			    profile->weight_daemon_crash == 0 &&
+			    profile->slow_copy_one_in == 0 && profile->weight_daemon_crash == 0 &&
 			    (profile->slow_io_one_in == 0 || profile->slow_io_ms <= 50) &&
 			    (profile->nodes == 1 || no_cluster_faults(profile));
 }

@@ -32,6 +32,7 @@
 /* Contents that nobody wrote: below FIRST_VERSION, and leg i has SCRAMBLED + i. */
 #define SCRAMBLED 1
 #define FIRST_VERSION 16
+#define SLOW_COPY_MS 15000
 #define KERNEL_RESEND_MS 15000 /* DM_ULOG_RETRY_TIMEOUT of dm-log-userspace-transfer.c */
 #define RESYNC_BYTES_PER_SECOND_MIN (1u << 20)
 #define KERNEL_RECONNECT_MS 2000 /* userspace_do_request */
@@ -243,9 +244,11 @@ struct mirror {
 	/* per cell: leg writes and copies under way (oracle 3) */
 	uint16_t *cell_writes;
 	uint16_t *cell_copies;
-	bool swallowed;      /* see raid1_reset_flags() */
-	uint64_t cleaner_ms; /* since when the log device is cleaner than the state, or 0 */
-	uint64_t *may_copy;  /* bit r: not clean at the last cut or since */
+	bool swallowed;        /* see raid1_reset_flags() */
+	uint64_t cleaner_ms;   /* since when the log device is cleaner than the state, or 0 */
+	bool last_could_write; /* ... who used it last, and was not about to leave */
+	bool was_held_for;     /* some node has had no slot that it could write */
+	uint64_t *may_copy;    /* bit r: not clean at the last cut or since */
 	struct copy *copies[COPIES_MAX]; /* under way */
 	uint32_t copy_count;
 	/* writes acknowledged since the last flush of the application, oldest first */
@@ -334,6 +337,7 @@ struct node {
 	bool seen_all; /* wait_for_all has been satisfied */
 	bool quorum_scheduled;
 	uint32_t told_nodes;                  /* of the cluster, as the daemon has heard */
+	bool told_quorate;                    /* ... and of quorum */
 	struct node *fencer;                  /* who is about to fence it */
 	bool fenced;                          /* since it was last part of a ring */
 	bool known;                           /* has been part of a ring */
@@ -369,6 +373,9 @@ struct profile {
 	bool two_node;
 	uint32_t slow_io_one_in, slow_io_ms;
 	uint32_t disk_error_one_in, lost_request_one_in, destage_one_in;
+	uint32_t slow_copy_one_in; /* copies that take long while nothing else does */
+	bool few_hot;              /* hot are two regions */
+	bool core_logs;            /* nothing else */
 	bool fd_store;
 	bool punctual; /* nothing is lost or slow: no answer may take 15 s */
 	bool log_types_change;

@@ -90,6 +90,7 @@ struct table {
 	uint32_t mark_count, clear_count;
 	uint32_t flush_step, group_at, group_size;
 	int flush_result;
+	bool unflushed_marks; /* told to the daemon since a FLUSH was last answered */
 	bool sched_flush;
 	uint64_t flush_due_ms;
 	/* mirror_set */

@@ -305,6 +305,8 @@ void features_leave_out(struct profile *profile, uint32_t without);
 /* ---- profile.c, world.c ---- */
 
 void profile_choose(struct sim *sim);
+/* moods.c */
+void mood_choose(struct sim *sim, struct profile *profile);
 void profile_mirror(struct sim *sim, struct mirror *mirror);
 
 void world_run(struct sim *sim);
@@ -325,6 +327,13 @@ void disk_truth_outcomes(struct sim *sim, struct mirror *mirror,
 			 void (*add)(struct sim *, struct mirror *, const struct disk_outcome *));
 /* The durable block at offset_bytes has changed. */
 void disk_structure_changed(struct disk *disk, uint64_t offset_bytes);
+
+/* ---- writers.c ---- */
+
+/* Somebody can write this log device now, and this node must know it: none of its FLUSHes may fail. */
+bool writer_known(const struct sim *sim, const struct node *node, const struct mirror *mirror);
+/* Some node holds by another one's slot. */
+bool somebody_is_held_for(const struct sim *sim, const struct mirror *mirror);
 
 /* ---- oracles ---- */
 

@@ -13,7 +13,12 @@ struct core_view {
 	bool open, everything_held, resumed;
 	bool failed; /* works without its log device */
 	bool unwatched; /* a member left, and its side may have gone on: all is lost when it is proven stopped */
-	bool by_proxy; /* another node holds for it */
+	bool by_proxy;          /* another node holds for it */
+	bool somebody_by_proxy; /* some member holds by another one's slot, as this node knows */
+	bool can_write; /* it has a slot, on a device that has not failed, and uses the log */
+	bool active;    /* in a group that has settled, with quorum and with the state */
+	bool closing;   /* its last table is being suspended */
+	bool refused;   /* the others take this boot for stopped */
 	/* words of 64 regions, valid until the next step */
 	const uint64_t *out, *lost, *held, *marked, *pending;
 	uint64_t out_count;

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The mood of a seed: in one of three, faults and load come together that hardly ever do by chance.
+ *
+ * Drawn from a generator of its own, after all else: the other seeds stay as they are.
+ */
+#include "sim.h"
+
+static void no_faults(struct profile *profile)
+{
+	profile->weight_node_crash = profile->weight_daemon_crash = 0;
+	profile->weight_disk = profile->weight_leg = profile->weight_operator = 0;
+	profile->weight_partition = profile->weight_engine = 0;
+	profile->weight_pause = profile->weight_all = profile->weight_path = 0;
+	profile->disk_error_one_in = profile->lost_request_one_in = 0;
+}
+
+/* The kernel goes on for long without a question: what it writes it has marked already. */
+static void hot_writes(struct profile *profile)
+{
+	profile->hot_percent = 100;
+	profile->few_hot = true;
+	profile->think_ms = 2;
+	profile->depth = 40;
+	profile->read_percent = profile->flush_percent = 0;
+	profile->status_ms = 5000;
+	profile->admin_ms = 10000;
+	profile->slow_io_one_in = 4;
+	profile->slow_io_ms = 50;
+}
+
+/* Copies last longer than a window may. */
+static void slow_copies(struct rng *rng, struct profile *profile)
+{
+	profile->slow_copy_one_in = rng_one_in(rng, 2) ? 2 : 8;
+	profile->config.resync_bytes_per_second = 0;
+	profile->config.copies_in_flight = 4;
+}
+
+/* Daemons die under a busy kernel; time proves what it may. */
+static void dead_daemons(struct rng *rng, struct profile *profile)
+{
+	no_faults(profile);
+	hot_writes(profile);
+	profile->weight_daemon_crash = 1;
+	profile->fault_events = 200;
+	if (profile->nodes == 1 || profile->two_node)
+		return;
+	profile->proof = PROOF_TIME;
+	profile->config.takeover_delay_ms = rng_one_in(rng, 2) ? 200 : 2000;
+}
+
+/* Nodes are cut off while they are busy, and go on until the watchdog ends them. */
+static void cut_off(struct rng *rng, struct profile *profile)
+{
+	no_faults(profile);
+	hot_writes(profile);
+	profile->weight_partition = 1;
+	profile->fault_events = 200;
+	profile->token_ms = 50;
+	profile->boot_ms = 2000;
+	if (profile->nodes == 1 || profile->two_node)
+		return;
+	profile->proof = PROOF_TIME;
+	profile->config.takeover_delay_ms = rng_one_in(rng, 2) ? 5000 : 20000;
+}
+
+/* Nodes and tables come and go, and writes of the log device that nobody waits for any more are still under way. */
+static void churn(struct rng *rng, struct profile *profile)
+{
+	no_faults(profile);
+	profile->weight_node_crash = 1;
+	profile->fault_events = 60;
+	profile->boot_ms = 2000;
+	profile->token_ms = 50;
+	profile->admin_ms = 200;
+	profile->slow_io_one_in = rng_one_in(rng, 2) ? 4 : 20;
+	profile->slow_io_ms = 2000;
+	profile->log_types_change = rng_one_in(rng, 2);
+	if (profile->nodes > 1)
+		profile->proof = PROOF_FENCING;
+}
+
+/* Core logs, with whatever else the seed has. */
+static void core_logs(struct rng *rng, struct profile *profile)
+{
+	(void)rng;
+	profile->core_logs = true;
+	profile->weight_disk = profile->weight_path = 0;
+	if (profile->weight_node_crash == 0)
+		profile->weight_node_crash = 1;
+	if (profile->nodes > 1)
+		profile->proof = PROOF_FENCING;
+}
+
+void mood_choose(struct sim *sim, struct profile *profile)
+{
+	static void (*const moods[])(struct rng * rng, struct profile * profile) = {
+		slow_copies, dead_daemons, cut_off, churn, core_logs,
+	};
+	struct rng rng;
+	uint32_t dice;
+
+	rng_seed(&rng, ~sim->options->seed);
+	dice = rng_below(&rng, 3 * sizeof(moods) / sizeof(moods[0]));
+	if (dice < sizeof(moods) / sizeof(moods[0]))
+		moods[dice](&rng, profile);
+}
