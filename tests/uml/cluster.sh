@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A cluster of nodes with real kernels, real corosync and shared disks, for suites;
 # on top of dmclogd.sh. Node K has the address 10.77.0.K on a network that only
-# the hub of the run knows, and the node id K.
+# the hub of the run knows, and the node id $ID_BASE + K.
 #
 # cluster_start [OPTION...]      boots nodes 1 to $NODES; corosync and dmclogd on each, with the
 #                                options; until they are one group. What runs already stays.
@@ -21,6 +21,15 @@
 
 NODES=${NODES:-3}
 ALL_NODES=$(seq -s " " "$NODES")
+ID_BASE=${ID_BASE:-0}
+
+node_ids() { # K...
+	local k ids=()
+	for k; do
+		ids+=($((ID_BASE + k)))
+	done
+	echo "${ids[*]}"
+}
 
 # --- the network ------------------------------------------------------------
 hub_pid() { cat "$UML_RUN/hub.pid" 2>/dev/null; }
@@ -81,7 +90,7 @@ corosync_conf() {
 	nodelist {"
 	for k in $ALL_NODES; do
 		echo "node {
-			nodeid: $k
+			nodeid: $(node_ids "$k")
 			name: n$k
 			ring0_addr: 10.77.0.$k
 		}"
@@ -136,7 +145,7 @@ cluster_start() {
 group_is() {
 	local k=$1
 	shift
-	[ "$(node_run "$k" "sed -n 's/^dmclogd: group: nodes //p' /mnt/job/d.log | tail -n 1")" = "$*" ]
+	[ "$(node_run "$k" "sed -n 's/^dmclogd: group: nodes //p' /mnt/job/d.log | tail -n 1")" = "$(node_ids "$@")" ]
 }
 
 group_wait() {

@@ -78,6 +78,6 @@ remove_all() { # K...
 # Bits set in the slot of node K, while that is in use.
 log_held() {
 	"$UML_BUILD/uml/logdump" --regions "$(regions)" "$UML_RUN/log.img" |
-		awk -v node="$1," '/^slot .* in-use: / && $5 == node {n += $(NF - 2)} END {print n + 0}'
+		awk -v node="$(node_ids "$1")," '/^slot .* in-use: / && $5 == node {n += $(NF - 2)} END {print n + 0}'
 }
 log_held_is() { [ "$(log_held "$1")" = "$2" ]; }

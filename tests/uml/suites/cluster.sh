@@ -6,6 +6,7 @@
 # time-limit: 420
 set -u
 SECTORS=65536 REGION=256 # 256 regions of 128 KiB
+ID_BASE=4000000000       # a node id has 32 bits, and all of them count
 # shellcheck source=tests/uml/mirror_of_all.sh
 . "${BASH_SOURCE[0]%/*}/../mirror_of_all.sh"
 
