@@ -46,7 +46,29 @@ case_in_any_order() {
 	expect_closed
 }
 
+# The log in memory: what a lost writer held is copied all the same, for the others know it.
+case_core_log() {
+	local k before LOG="4 C integrated_flush clustered-core $REGION" LEG_MS=20
+	made --takeover-delay=2
+	on_nodes "$ALL_NODES" in_sync
+	write_begin 3 --size=8m --time_based --runtime=60 # in 64 regions
+	write_begin 1 --io_size=4m
+	write_end 1
+	before=$(($(daemon_count 1 C copied) + $(daemon_count 2 C copied)))
+	node_cut 3
+	! legs_equal || fail "the cut has left equal legs: nothing is shown"
+	group_wait "1 2" 1 2
+	wait_for 30 legs_equal || fail "what node 3 held is not copied"
+	on_nodes "1 2" in_sync
+	k=$(($(daemon_count 1 C copied) + $(daemon_count 2 C copied) - before))
+	[ "$k" -ge 1 ] && [ "$k" -le 64 ] || fail "$k regions were copied for node 3, which held 1 to 64"
+	remove 1
+	remove 2
+	expect_equal_legs
+}
+
 uml_start cluster
 node_cut 1
 cluster_case all-write case_all_write
 cluster_case any-order case_in_any_order
+cluster_case core-log case_core_log
