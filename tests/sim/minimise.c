@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Makes a failure small: the same oracle's, with fewer nodes, without kinds of faults, and in the fewest events.
+ * Makes a failure small: the same oracle's, without kinds of faults, in the fewest events, and with fewer nodes.
  *
- * Whatever is left out changes all that comes after, so of each variation some seeds are tried and the shortest
- * failure counts.
+ * Whatever is left out changes all that comes after, so of each variation some seeds are tried, the failing one first, and
+ * the shortest failure counts.  A seed that has chosen its nodes itself (--nodes 0) goes on to do so until all else has been
+ * tried: another number of nodes is another scenario.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -74,6 +75,17 @@ static void print(const char *what, const struct best *best)
 	fflush(stdout);
 }
 
+static void try_fewer_nodes(struct best *best, uint32_t nodes)
+{
+	for (uint32_t fewer = 1; fewer < nodes; fewer++) {
+		struct options options = best->options;
+
+		options.nodes = fewer;
+		if (try_seeds(best, options, TRIES, best->options.events))
+			return;
+	}
+}
+
 bool minimise(const struct options *options)
 {
 	struct best best = { .options = *options };
@@ -86,18 +98,9 @@ bool minimise(const struct options *options)
 	}
 	snprintf(best.oracle, sizeof(best.oracle), "%s", result.oracle);
 	best.event = result.event;
-	best.options.nodes = result.nodes;
 	if (result.event > options->events)
 		try_shorter(&best);
 	print("begin", &best);
-	for (uint32_t nodes = 1; nodes < best.options.nodes; nodes++) {
-		struct options fewer = best.options;
-
-		fewer.nodes = nodes;
-		if (try_seeds(&best, fewer, TRIES, best.options.events))
-			break;
-	}
-	print("nodes", &best);
 	for (uint32_t i = 0; i < feature_count(); i++) {
 		struct options fewer = best.options;
 
@@ -105,6 +108,8 @@ bool minimise(const struct options *options)
 		(void)try_seeds(&best, fewer, TRIES, best.options.events);
 	}
 	print("without", &best);
+	try_fewer_nodes(&best, result.nodes);
+	print("nodes", &best);
 	(void)try_seeds(&best, best.options, TRIES_AT_THE_END, best.options.events - 1);
 	print("end", &best);
 	return true;
