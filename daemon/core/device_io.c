@@ -186,3 +186,26 @@ void device_put_slot_header(struct core *core, struct log *log, enum disk_slot_s
 	disk_slot_header_encode(&header, bytes);
 	image_put(&log->slot, 0, bytes, sizeof(bytes));
 }
+
+static void emit_device(struct core *core, enum effect_type type, const struct log *log)
+{
+	struct effect effect = {
+		.type = type,
+		.device = { log->index, log->name.log_major, log->name.log_minor },
+	};
+
+	emit(core, &effect);
+}
+
+void device_lifecycle(struct core *core, struct log *log, bool wanted)
+{
+	if (log->type != LOG_TYPE_DISK)
+		return;
+	if (wanted && log->device == DEVICE_CLOSED) {
+		log->device = DEVICE_OPENING;
+		emit_device(core, EFFECT_OPEN_DEVICE, log);
+	} else if (!wanted && log->device == DEVICE_OPEN && log->io_flying == 0) {
+		log->device = DEVICE_CLOSING;
+		emit_device(core, EFFECT_CLOSE_DEVICE, log);
+	}
+}

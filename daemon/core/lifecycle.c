@@ -214,16 +214,6 @@ static void free_table_and_log(struct core *core, struct table *table)
 	core->pump_all = true;
 }
 
-static void emit_device(struct core *core, enum effect_type type, const struct log *log)
-{
-	struct effect effect = {
-		.type = type,
-		.device = { log->index, log->name.log_major, log->name.log_minor },
-	};
-
-	emit(core, &effect);
-}
-
 /* Can the log live on its device?  Returns 0, or negative errno and why in `text`. */
 static int check_device(struct core *core, struct log *log, char *text, size_t text_bytes)
 {
@@ -430,20 +420,6 @@ void table_live(struct core *core, struct table *table)
 	core->pump_all = true; /* a rival may wait to hear that it is one */
 	answer_waiting(core, table, REQUEST_RESUME, 0, NULL, 0);
 	unknown_live(core, table);
-}
-
-/* Opens and closes the log device as the tables need it. */
-static void device_lifecycle(struct core *core, struct log *log, bool wanted)
-{
-	if (log->type != LOG_TYPE_DISK)
-		return;
-	if (wanted && log->device == DEVICE_CLOSED) {
-		log->device = DEVICE_OPENING;
-		emit_device(core, EFFECT_OPEN_DEVICE, log);
-	} else if (!wanted && log->device == DEVICE_OPEN && log->io_flying == 0) {
-		log->device = DEVICE_CLOSING;
-		emit_device(core, EFFECT_CLOSE_DEVICE, log);
-	}
 }
 
 static void table_pump(struct core *core, struct log *log, struct table *table)

@@ -109,6 +109,8 @@ void hold_lose_pump(struct core *core, struct log *log);
 /* ---- device_io.c: the images and the log device ---- */
 
 void device_pump(struct core *core, struct log *log);
+/* Opens and closes the log device as the tables need it. */
+void device_lifecycle(struct core *core, struct log *log, bool wanted);
 void device_written(struct core *core, const struct input_io *io);
 /* One read of a log is under way at a time. */
 void device_read(struct core *core, struct log *log, enum read_purpose purpose,
