@@ -156,8 +156,8 @@ void takeover_read(struct log *log, const struct input_io *io)
 	}
 }
 
-/* LOST for all that the slot covers.  What is never stays never: LOST leaves it so. */
-static void tell_lost(struct core *core, struct log *log)
+/* LOST for all of `merging`.  What is never stays never: LOST leaves it so. */
+void lose_merging(struct core *core, struct log *log)
 {
 	uint8_t bytes[MESSAGE_DATA_MAX_BYTES];
 	struct group_message message = { .type = MESSAGE_LOST, .data = bytes };
@@ -172,7 +172,6 @@ static void tell_lost(struct core *core, struct log *log)
 		log->takeover.losses_flying++;
 		multicast(core, log, &message);
 	}
-	log->takeover.step = TAKEOVER_DURABLE;
 }
 
 void takeover_written(struct log *log, int status)
@@ -264,8 +263,10 @@ static void takeover_pump(struct core *core, struct log *log, const struct entry
 			    bitmap_bytes - takeover->cursor < CORE_IO_BYTES_MAX ?
 				    bitmap_bytes - takeover->cursor :
 				    CORE_IO_BYTES_MAX);
-	if (takeover->step == TAKEOVER_TELL)
-		tell_lost(core, log);
+	if (takeover->step == TAKEOVER_TELL) {
+		lose_merging(core, log);
+		takeover->step = TAKEOVER_DURABLE;
+	}
 	if (takeover->step == TAKEOVER_DURABLE && takeover->losses_flying == 0 &&
 	    (image_clean(&log->base) || PLANTED(PLANT_TAKEOVER_EARLY)))
 		takeover->step = TAKEOVER_FREE;

@@ -14,7 +14,6 @@
 
 #include "core_private.h"
 #include "plant.h"
-#include "words_codec.h"
 
 const struct member *entry_proxy(const struct entry *entry, uint32_t node_id)
 {
@@ -209,9 +208,6 @@ void proxy_let_go(struct log *log, uint64_t bit)
 /* Before our slot goes: what it holds for others is lost instead.  What it was asked for and never had is not held by it. */
 void proxy_give_up(struct core *core, struct log *log)
 {
-	uint8_t bytes[MESSAGE_DATA_MAX_BYTES];
-	struct group_message message = { .type = MESSAGE_LOST, .data = bytes };
-	uint64_t cursor = 0;
 	uint32_t me;
 
 	own_index(core, log, &me);
@@ -226,16 +222,8 @@ void proxy_give_up(struct core *core, struct log *log)
 					       r >> log->layout.granularity))
 					(void)bitmap_set(&log->merging, r);
 	}
-	while (log->merging.count > 0 && cursor < bitmap_words(&log->merging) &&
-	       !PLANTED(PLANT_PROXY_FORGETS)) {
-		message.data_bytes = (uint32_t)words_encode_set(log->merging.words,
-								bitmap_words(&log->merging),
-								&cursor, bytes, sizeof(bytes));
-		if (message.data_bytes == 0)
-			break;
-		log->takeover.losses_flying++;
-		multicast(core, log, &message);
-	}
+	if (!PLANTED(PLANT_PROXY_FORGETS))
+		lose_merging(core, log);
 }
 
 /* ---- for ourselves ---- */

@@ -383,6 +383,7 @@ void operator_fail(struct core *core, const char *uuid);
 
 bool base_is_ours(const struct log *log);
 void base_read(struct core *core, struct log *log, const struct input_io *io);
+void lose_merging(struct core *core, struct log *log);
 void takeover_read(struct log *log, const struct input_io *io);
 void takeover_written(struct log *log, int status);
 void disk_role_pump(struct core *core, struct log *log);
