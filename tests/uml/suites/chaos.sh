@@ -15,16 +15,18 @@ SEED=${SEED:-1}
 TIME=${TIME:-75}
 KEEP=${KEEP:-$UML_BUILD/chaos}
 
-# Images, what each node said, and the steps.
+# Images as they were found, what each node said, and the steps.
 keep() {
 	local k
+	rm -rf "$KEEP/seed-$SEED"
+	mkdir -p "$KEEP/seed-$SEED"
+	cp --sparse=always "$UML_RUN"/*.img "$KEEP/seed-$SEED"
 	for k in $ALL_NODES; do
+		! node_alive "$k" || node_continue "$k"
 		node_report "$k"
 	done
 	all_down
-	rm -rf "$KEEP/seed-$SEED"
-	mkdir -p "$KEEP/seed-$SEED"
-	cp --sparse=always -r "$UML_RUN"/*.img "$UML_RUN"/logs "$KEEP/seed-$SEED"
+	cp -r "$UML_RUN"/logs "$KEEP/seed-$SEED"
 	echo "seed $SEED: images and logs are in $KEEP/seed-$SEED"
 }
 
