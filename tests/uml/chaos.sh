@@ -173,15 +173,22 @@ node_state=()
 net_apply() {
 	local k other lines=()
 	for k in $ALL_NODES; do
-		[ "${node_state[k]}" = away ] || continue
-		for other in $ALL_NODES; do
-			[ "$other" = "$k" ] || lines+=("$k $other")
-		done
+		case ${node_state[k]} in
+		away)
+			for other in $ALL_NODES; do
+				[ "$other" = "$k" ] || lines+=("$k $other")
+			done
+			;;
+		deaf) lines+=("$k $((k % NODES + 1))") ;;
+		esac
 	done
 	printf '%s\n' "${lines[@]}" | net_set || fail "no network"
 }
 
-step_cut() { node_down "$1"; }
+step_cut() {
+	node_down "$1"
+	net_apply
+}
 step_boot() {
 	node_up "$1"
 	corosync_start "$1"
@@ -194,6 +201,7 @@ step_daemon() { daemon_up "$1"; }
 step_corokill() { corosync_kill "$1"; }
 step_corosync() { corosync_start "$1"; }
 step_away() { net_apply; }
+step_deaf() { net_apply; }
 step_home() { net_apply; }
 step_pause() { node_pause "$1"; }
 step_continue() { node_continue "$1"; }
@@ -265,6 +273,7 @@ node_begin() {
 # Quiet: what the last round left is resynced before anybody writes, and the legs are equal.
 round_begins() {
 	local k
+	net_heal
 	on_nodes "$ALL_NODES" node_begin || fail "rest: the nodes do not start: $(cat "$UML_RUN/reason" 2>/dev/null)"
 	# shellcheck disable=SC2086 # words
 	group_wait "$ALL_NODES" $ALL_NODES

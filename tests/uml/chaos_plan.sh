@@ -3,11 +3,12 @@
 # What a round of the chaos test does, decided by its seed alone: nothing here looks at
 # a clock or a node. The plan knows the state that its own steps leave each node in:
 #
-#   up        cut -> down, kill -> nodaemon, corokill -> nocorosync, away -> away, pause -> paused;
+#   up        cut -> down, kill -> nodaemon, corokill -> nocorosync, pause -> paused,
+#             away -> away (hears nobody), deaf -> deaf (does not hear the next node, which hears it not);
 #             suspend, reload, leave: a job, at most one on a node until the next calm
 #   down      fenced: others are told; boot -> up
 #   nodaemon  daemon -> up      nocorosync  corosync -> up
-#   away      home -> up        paused      continue -> up      (all four: cut -> down)
+#   away, deaf   home -> up     paused      continue -> up      (all of these: cut -> down)
 #
 # plan_round SEED NUMBER END     sets round_*, and plan: lines "MS STEP NODE ARGUMENT STATE";
 #                                END: "close" for an orderly end, else as drawn
@@ -42,15 +43,27 @@ plan_pause() { # pause: how long until the next step; now and then none
 	[ "$drawn" = 0 ] || { draw 1500; pause=$drawn; }
 }
 
+plan_cut() { # K
+	plan_step "$pause" cut "$1" 0 down
+	plan_told[$1]='' plan_busy[$1]='' plan_stale[$1]=''
+}
+
 plan_fault() { # K, which is up
 	local steps=(cut cut kill kill)
-	[ "$round_proof" = delay ] || steps+=(away away corokill pause)
+	[ "$round_proof" = delay ] || steps+=(away away deaf corokill pause)
+	[ "$round_proof" != delay ] || steps+=(watchdog)
 	[ -n "${plan_busy[$1]}" ] || steps+=(suspend reload leave leave)
 	draw_word "${steps[@]}"
 	case $drawn in
-	cut) plan_step "$pause" cut "$1" 0 down; plan_told[$1]='' plan_busy[$1]='' plan_stale[$1]='' ;;
+	cut) plan_cut "$1" ;;
+	watchdog) # cut off, and then off for good, sooner than the others take it for stopped
+		plan_step "$pause" away "$1" 0 away
+		draw 500
+		pause=$drawn
+		plan_cut "$1"
+		;;
 	kill) plan_step "$pause" kill "$1" 0 nodaemon; plan_stale[$1]=1 ;;
-	away) plan_step "$pause" away "$1" 0 away ;;
+	away | deaf) plan_step "$pause" "$drawn" "$1" 0 "$drawn" ;;
 	corokill) plan_step "$pause" corokill "$1" 0 nocorosync ;;
 	pause) plan_step "$pause" pause "$1" 0 paused ;;
 	*)
@@ -67,7 +80,7 @@ plan_undo() { # K
 	down) plan_step "$pause" boot "$1" 0 up; plan_busy[$1]=1 ;;
 	nodaemon) plan_step "$pause" daemon "$1" 0 up ;;
 	nocorosync) plan_step "$pause" corosync "$1" 0 up ;;
-	away) plan_step "$pause" home "$1" 0 up ;;
+	away | deaf) plan_step "$pause" home "$1" 0 up ;;
 	paused) plan_step "$pause" continue "$1" 0 up ;;
 	esac
 }
@@ -82,9 +95,25 @@ plan_impaired() { # K, which is not up
 			plan_told[$1]=1
 		}
 	elif [ "$drawn" = 4 ]; then
-		plan_step "$pause" cut "$1" 0 down
-		plan_told[$1]='' plan_busy[$1]='' plan_stale[$1]=''
+		plan_cut "$1"
 	fi
+}
+
+# The same process dies on all nodes that are up.
+plan_fault_of_all() {
+	local k words=(kill)
+	[ "$round_proof" = delay ] || words+=(corokill)
+	draw_word "${words[@]}"
+	for k in $ALL_NODES; do
+		[ "${plan_state[k]}" = up ] || continue
+		if [ "$drawn" = kill ]; then
+			plan_step "$pause" kill "$k" 0 nodaemon
+			plan_stale[k]=1
+		else
+			plan_step "$pause" corokill "$k" 0 nocorosync
+		fi
+		pause=0
+	done
 }
 
 # A daemon that was killed copies nothing until its table is loaded anew.
@@ -124,13 +153,14 @@ plan_round() { # SEED NUMBER END
 		plan_state[$k]=up plan_busy[$k]='' plan_stale[$k]='' plan_told[$k]=''
 	done
 	[ "$round_begin" = quiet ] || for k in $ALL_NODES; do plan_busy[$k]=1; done
-	draw 12
-	for ((steps = drawn + 6; steps > 0; steps--)); do
+	draw 14
+	for ((steps = drawn + 8; steps > 0; steps--)); do
 		plan_pause
-		draw 8
+		draw 20
 		case $drawn in
-		0) plan_step "$pause" freeze 0 0 - ;;
-		1) [ "$steps" = 1 ] || plan_calm ;;
+		0 | 1 | 2 | 3) plan_step "$pause" freeze 0 0 - ;;
+		4) [ "$steps" = 1 ] || plan_calm ;;
+		5) plan_fault_of_all ;;
 		*)
 			draw "$NODES"
 			k=$((drawn + 1)) impaired=0
