@@ -149,7 +149,13 @@ session_next() {
 script_create() {
 	[ "$round_leg_ms" = 0 ] || echo "[ -e /dev/mapper/slow ] || { modprobe -d /run/mod dm-delay
 		dmsetup create slow --table '0 $SECTORS delay /dev/ubdc 0 0 /dev/ubdc 0 $round_leg_ms'; }"
-	echo "dmsetup create m --table '$(round_table)'"
+	script_load create
+}
+# The kernel refuses a table while no daemon listens.
+script_load() { # create|reload
+	echo "until dmsetup $1 m --table '$(round_table)'; do
+			sleep 0.1 # wait-ok: between two attempts
+		done"
 }
 round_table() {
 	LEGS="/dev/ubdb 0 $([ "$round_leg_ms" = 0 ] && echo /dev/ubdc || echo /dev/mapper/slow) 0" mirror_table "$LOG"
@@ -210,7 +216,7 @@ step_suspend() { # K MS
 		sleep $(printf '%d.%03d' $(($2 / 1000)) $(($2 % 1000))) # wait-ok: so long it is suspended
 		dmsetup resume m"
 }
-step_reload() { job_begin "$1" "dmsetup reload m --table '$(round_table)'; dmsetup suspend m; dmsetup resume m"; }
+step_reload() { job_begin "$1" "$(script_load reload); dmsetup suspend m; dmsetup resume m"; }
 step_leave() { # K MS
 	job_begin "$1" "$(script_writer_end); dmsetup remove m
 		sleep $(printf '%d.%03d' $(($2 / 1000)) $(($2 % 1000))) # wait-ok: so long it has no mirror
@@ -222,12 +228,11 @@ step_fenced() { # K
 	for k in $ALL_NODES; do
 		[ "${node_state[k]}" = up ] || continue
 		node_run -t 20 "$k" "for ((i = 0; i < 100; i++)); do
-				\$B/dmclog fenced $(node_ids "$1") && exit 0
+				\$B/dmclog fenced $(node_ids "$1") 2>/dev/null && exit 0
 				sleep 0.1 # wait-ok: it is told again when it was too early
 			done; exit 1" || fail "rest: node $k does not take the report that node $1 is off"
 		return 0
 	done
-	say "nobody to tell that node $1 is off"
 }
 step_freeze() {
 	local k alive=()

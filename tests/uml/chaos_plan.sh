@@ -90,7 +90,8 @@ plan_impaired() { # K, which is not up
 	if [ "$drawn" -lt 4 ]; then
 		plan_undo "$1"
 	elif [ "${plan_state[$1]}" = down ]; then
-		[ "$round_proof" != told ] || [ -n "${plan_told[$1]}" ] || {
+		# Who has no quorum does not take a report.
+		[ "$round_proof" != told ] || [ -n "${plan_told[$1]}" ] || [ "$impaired" != 1 ] || {
 			plan_step "$pause" fenced "$1" 0 -
 			plan_told[$1]=1
 		}
@@ -146,6 +147,7 @@ plan_round() { # SEED NUMBER END
 	draw_word 0 5 20
 	round_leg_ms=$drawn
 	draw_word quiet busy busy
+	[ "$2" != 1 ] || drawn=quiet # else nothing has ever been in sync
 	round_begin=$drawn
 	draw_word cut cut cut close
 	round_end=${3:-$drawn}
