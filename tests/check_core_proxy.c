@@ -201,6 +201,36 @@ START_TEST(f19_slot_of_who_leaves)
 }
 END_TEST
 
+/* A slot becomes free, and while it is written the proxy confirms one more region: it stands in the slot, too, before the proxy
+ * may let it go. */
+START_TEST(f19_held_while_a_slot_is_entered)
+{
+	uint32_t flush;
+
+	two_slots();
+	for (uint32_t id = 1; id <= 3; id++) {
+		h(id)->status[EFFECT_COPY] = -EIO;
+		open_legs(id);
+	}
+	h(3)->keep[EFFECT_WRITE] = true;
+	(void)world_suspend(&w, 2);
+	for (int i = 0; i < 50 && harness_job(h(3), EFFECT_WRITE) == NULL; i++)
+		world_advance(&w, 100);
+	ck_assert_ptr_nonnull(harness_job(h(3), EFFECT_WRITE));
+	flush = world_write(&w, 3, 7);
+	world_run(&w);
+	ck_assert(world_answered(&w, 3, flush, 0));
+	ck_assert(!harness_disk_clean(h(1), 7));
+	h(3)->keep[EFFECT_WRITE] = false;
+	harness_run(h(3));
+	world_run(&w);
+	for (int i = 0; i < 50; i++) {
+		world_advance(&w, 1000);
+		ck_assert(!harness_disk_clean(h(1), 7));
+	}
+}
+END_TEST
+
 /* Nobody can write: FLUSH fails. */
 START_TEST(f19_nobody_can_write)
 {
@@ -236,6 +266,7 @@ int main(void)
 	tcase_add_test(tests, f19_device_fails_on_one_node);
 	tcase_add_test(tests, f19_slot_of_who_is_gone);
 	tcase_add_test(tests, f19_slot_of_who_leaves);
+	tcase_add_test(tests, f19_held_while_a_slot_is_entered);
 	tcase_add_test(tests, f19_nobody_can_write);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_ENV);

@@ -323,7 +323,8 @@ static void try_device(struct core *core, struct log *log)
 	if (log->own_slot == NO_INDEX || log->entering != ENTER_NONE || !image_clean(&log->slot))
 		return;
 	if (!log->device_failed) {
-		if (log->by_proxy)
+		/* Also what the proxy has confirmed since the slot was placed. */
+		if (log->by_proxy && slot_covers_holds(log))
 			end_proxy(core, log);
 	} else if (core->now_ms >= log->write_retry_ms) {
 		image_try(&log->slot);
