@@ -205,7 +205,8 @@ void proxy_let_go(struct log *log, uint64_t bit)
 			(void)bitmap_set(&log->leaving, region);
 }
 
-/* Before our slot goes: what it holds for others is lost instead.  What it was asked for and never had is not held by it. */
+/* Before our slot goes: what it holds for others is lost instead.  What it was asked for and never had is not held by it, nor
+ * will it say so: the next one is asked. */
 void proxy_give_up(struct core *core, struct log *log)
 {
 	uint32_t me;
@@ -215,10 +216,11 @@ void proxy_give_up(struct core *core, struct log *log)
 	for (uint32_t m = 0; m < CORE_NODES_MAX; m++) {
 		uint64_t bit = m == me ? BITMAP_NONE : bitmap_next(&log->replicated.holds[m], 0);
 
+		log->proxied[m].wanted = false;
 		for (; bit != BITMAP_NONE; bit = bitmap_next(&log->replicated.holds[m], bit + 1))
 			for (uint64_t r = bit << log->hold_granularity;
 			     r < (bit + 1) << log->hold_granularity && r < log->region_count; r++)
-				if (image_test(&log->slot, DISK_SLOT_HEADER_BYTES,
+				if (image_sure(&log->slot, DISK_SLOT_HEADER_BYTES,
 					       r >> log->layout.granularity))
 					(void)bitmap_set(&log->merging, r);
 	}
