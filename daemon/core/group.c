@@ -159,6 +159,7 @@ static void settle(struct core *core)
 	if (winner == NULL || me == NULL || !me->in_view)
 		return;
 	group->settled = true;
+	core->pump_all = true; /* see heard.c */
 	core->local.epoch_sent = false;
 	for (uint32_t i = 0; i < CORE_NODES_MAX; i++)
 		if (group->node[i].node_id != 0 && group->node[i].in_view)
