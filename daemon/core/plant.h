@@ -182,7 +182,9 @@
 	/* who gets the disk role leaves base bits of regions out of sync */               \
 	X(ROLE_KEEPS_BASE)                                                                 \
 	/* ... and of those that were lost and copied before the base showed the loss */   \
-	X(UNDURABLE_KEPT)
+	X(UNDURABLE_KEPT)                                                                  \
+	/* no status tells of what came before its table is resumed */                     \
+	X(EARLY_UNSAID)
 
 #define PLANT_ENUM(name) PLANT_##name,
 enum plant { PLANT_NONE, PLANT_LIST(PLANT_ENUM) PLANT_COUNT };

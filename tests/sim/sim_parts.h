@@ -5,6 +5,7 @@
 #ifndef SIM_PARTS_H
 #define SIM_PARTS_H
 
+#include "core_status.h"
 #include "sim.h"
 #include "sim_view.h"
 
@@ -370,6 +371,8 @@ void liveness_check(struct sim *sim, struct node *node);
 /* True when all is quiet, in sync and equal; violates when the legs are not. */
 bool settle_check(struct sim *sim, char *reason, size_t reason_bytes);
 void close_check(struct sim *sim, struct mirror *mirror);
+/* After each event. */
+void status_check(struct sim *sim);
 /* 6 */
 void count_check(struct sim *sim, struct node *node);
 

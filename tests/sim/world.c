@@ -224,6 +224,8 @@ static bool world_next(struct sim *sim)
 		schedule_in(sim, until_ms - sim->now_ms, item.type, item.node, item.object);
 	} while (true);
 	world_step(sim, &item);
+	if (!sim->failed)
+		status_check(sim);
 	return !sim->failed;
 }
 
