@@ -122,6 +122,9 @@ void group_send_directory(struct core *core)
 	if (group_lowest_current(&core->group) == UINT32_MAX || !group_anybody_lacks(core))
 		return;
 	core->group.directory++;
+	/* What was kept behind the point of the one before is in this one. */
+	if (core->local.fetching && !PLANTED(PLANT_CATCH_UP_STALE))
+		catch_up_begin(&core->local.catch_up);
 	if (group_lowest_current(&core->group) == core->config.node_id)
 		directory_send(core);
 }
@@ -343,7 +346,8 @@ static void deliver_call(struct core *core, const struct group_message *message)
 /* One message in its place in the order, at once or when a snapshot has been read. */
 void group_apply(struct core *core, const struct group_message *message)
 {
-	if (!is_current(core, message->sender))
+	if (!is_current(core, message->sender) &&
+	    !(PLANTED(PLANT_STRANGER_HEARD) && message->type == MESSAGE_STOPPED))
 		return;
 	if (message->type == MESSAGE_EPOCH)
 		deliver_epoch(core, message);

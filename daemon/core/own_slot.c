@@ -15,6 +15,8 @@ static bool same_layout(const struct log *log)
 {
 	const struct disk_superblock *old = &log->opening.old;
 
+	if (PLANTED(PLANT_LAYOUT_TRUSTED))
+		return log->opening.superblock_valid && old->region_count == log->region_count;
 	return log->opening.superblock_valid && old->region_count == log->region_count &&
 	       old->slot_offset_bytes == log->layout.slot_offset_bytes &&
 	       old->slot_bytes ==

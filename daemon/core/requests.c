@@ -18,7 +18,7 @@
 static bool regions_valid(const struct log *log, const struct request *request)
 {
 	for (uint32_t i = 0; i < request->region_count; i++)
-		if (request->regions[i] >= log->region_count)
+		if (request->regions[i] >= log->region_count && !PLANTED(PLANT_REGION_UNCHECKED))
 			return false;
 	return true;
 }
@@ -124,6 +124,8 @@ static void in_sync(struct core *core, struct table *table, struct log *log,
 	/* An error would count as "not in sync": a number that is wrong is told 1 (G25). */
 	if (PLANTED(PLANT_LOST_TOLD_OUT) && region < log->region_count &&
 	    bitmap_test(&log->replicated.lost, region))
+		answer_waiting_flag(core, table, REQUEST_IN_SYNC, 0);
+	else if (PLANTED(PLANT_IN_SYNC_WILD) && region >= log->region_count)
 		answer_waiting_flag(core, table, REQUEST_IN_SYNC, 0);
 	else if (region >= log->region_count || table->conflict ||
 		 !bitmap_test(&log->replicated.out, region) ||

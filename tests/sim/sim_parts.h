@@ -5,6 +5,7 @@
 #ifndef SIM_PARTS_H
 #define SIM_PARTS_H
 
+#include "core_status.h"
 #include "sim.h"
 #include "sim_view.h"
 
@@ -289,6 +290,25 @@ void fault_all(struct sim *sim);
 /* The item belongs to what pauses. */
 bool item_pauses(const struct sim *sim, const struct item *item, uint64_t *ret_until_ms);
 
+/* ---- foreign*.c: what comes from outside and is not as it should be ---- */
+
+void foreign_init(struct sim *sim);
+/* Before each event. */
+void foreign_next(struct sim *sim);
+void foreign_disk_spoil(struct sim *sim);
+/* The mirror is used by nobody, and about to be. */
+void foreign_disk_unused(struct sim *sim, struct mirror *mirror);
+void foreign_request(struct sim *sim);
+void foreign_answered(struct sim *sim, const struct node *node, const struct answer *answer);
+void foreign_stranger(struct sim *sim);
+void foreign_replay(struct sim *sim);
+/* A daemon multicasts this: it may come again, or spoiled before. */
+void foreign_note_sent(struct sim *sim, struct node *node, const struct group_message *message);
+/* All replicated state of a node, as a number. */
+uint64_t foreign_state(const struct node *node);
+/* The port would not let it through. */
+bool foreign_dropped(struct sim *sim, struct node *node, const struct parcel *parcel);
+
 /* ---- kernel_disk_log.c ---- */
 
 /* The kernel's own disk log runs the mirror for a while, ended cleanly or by a power cut. */
@@ -374,6 +394,8 @@ void liveness_check(struct sim *sim, struct node *node);
 /* True when all is quiet, in sync and equal; violates when the legs are not. */
 bool settle_check(struct sim *sim, char *reason, size_t reason_bytes);
 void close_check(struct sim *sim, struct mirror *mirror);
+/* After each event. */
+void status_check(struct sim *sim);
 /* 6 */
 void count_check(struct sim *sim, struct node *node);
 
