@@ -102,7 +102,10 @@ bool core_view_held_for(const struct core *core, uint32_t index, uint64_t region
 {
 	const struct log *log = core->logs[index];
 
-	for (uint32_t m = 0; log->type == LOG_TYPE_DISK && m < CORE_NODES_MAX; m++)
+	/* Before a reload it may have been smaller. */
+	if (log->type != LOG_TYPE_DISK || region >= log->region_count)
+		return false;
+	for (uint32_t m = 0; m < CORE_NODES_MAX; m++)
 		if (bitmap_test(&log->replicated.holds[m], region >> log->hold_granularity))
 			return true;
 	return false;
