@@ -190,6 +190,7 @@ static void hello_again(struct core *core, struct group_node *node,
 	if (message->number != HELLO_AGAIN)
 		return;
 	node->current = false;
+	heard_no_state(core, node->node_id);
 	if (node->node_id == core->config.node_id)
 		group_fetch(core);
 	group_send_directory(core);

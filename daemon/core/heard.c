@@ -95,7 +95,7 @@ void heard_delivered(struct core *core, const struct group_message *message)
 	core->pump_all = true;
 }
 
-void heard_node_left(struct core *core, uint32_t node_id)
+void heard_no_state(struct core *core, uint32_t node_id)
 {
 	for (uint32_t i = 0; i < core->logs_end; i++)
 		if (core->logs[i] != NULL)

@@ -366,7 +366,8 @@ uint32_t heard_missing(const struct log *log);
 void heard_forget(struct log *log);
 void heard_enter_delivered(struct core *core, const struct group_message *message);
 void heard_delivered(struct core *core, const struct group_message *message);
-void heard_node_left(struct core *core, uint32_t node_id);
+/* It has left, or must fetch the group's state: that one will know. */
+void heard_no_state(struct core *core, uint32_t node_id);
 
 /* ---- membership.c, entering.c ---- */
 
