@@ -162,6 +162,7 @@ static void settle(struct core *core)
 	if (winner == NULL || me == NULL || !me->in_view)
 		return;
 	group->settled = true;
+	core->pump_all = true; /* see heard.c */
 	core->local.epoch_sent = false;
 	for (uint32_t i = 0; i < CORE_NODES_MAX; i++)
 		if (group->node[i].node_id != 0 && group->node[i].in_view)
@@ -352,6 +353,10 @@ void group_apply(struct core *core, const struct group_message *message)
 		deliver_epoch(core, message);
 	else if (message->type == MESSAGE_STOPPED)
 		proof_delivered(core, message);
+	else if (message->type == MESSAGE_ENTER)
+		heard_enter_delivered(core, message);
+	else if (message->type == MESSAGE_HEARD)
+		heard_delivered(core, message);
 	else
 		directory_deliver(core, message);
 }

@@ -35,10 +35,11 @@ static void answer(struct core *core, struct table *table, enum request_type typ
 	answer_waiting(core, table, type, error, NULL, 0);
 }
 
-/* Nobody can write to it that holds for this node. */
+/* Nobody can write to it that holds for this node.  Where an Opening failed and another node has opened the log since, it is
+ * entered again, and FLUSH waits. */
 static bool device_dead(struct core *core, struct log *log)
 {
-	return log->opening.failed ||
+	return (log->opening.failed && log->phase == LOG_OPEN) ||
 	       ((log->device_failed || log->by_proxy) && proxy_hopeless(core, log));
 }
 

@@ -135,7 +135,23 @@ static void deliver_view(struct sim *sim, struct node *node, const struct group_
 	daemon_step(sim, node, &input);
 }
 
-static void deliver_message(struct sim *sim, struct node *node, const struct group_event *event)
+/* Whoever is in the view of this node has delivered it. */
+static bool heard_by_all(const struct sim *sim, const struct node *node, const struct ring *ring,
+			 uint64_t at)
+{
+	for (uint32_t i = 0; i < sim->node_count; i++) {
+		const struct segment *segment = &sim->nodes[i].group.path[0];
+
+		if ((node->group.view >> i & 1) != 0 &&
+		    (sim->nodes[i].group.path_count == 0 || segment->ring != ring ||
+		     segment->at <= at))
+			return false;
+	}
+	return true;
+}
+
+static void deliver_message(struct sim *sim, struct node *node, const struct group_event *event,
+			    bool last)
 {
 	struct group_message message;
 	struct input input = { .type = INPUT_DELIVERED, .delivered = &message };
@@ -156,6 +172,8 @@ static void deliver_message(struct sim *sim, struct node *node, const struct gro
 	     message_name(message.type), message.sender, message.window, message.mask);
 	if (!event->delivered && own)
 		windows_understand(sim, node, &message);
+	if (last)
+		windows_heard_by_all(sim, &message);
 	daemon_step(sim, node, &input);
 	if (stranger && !sim->failed && foreign_state(node) != before)
 		violate(sim, "2", "node %u: the state has changed by a stranger's %s", node->index,
@@ -180,7 +198,7 @@ void group_deliver(struct sim *sim, struct node *node)
 	if (event.parcel == NULL)
 		deliver_view(sim, node, &event);
 	else
-		deliver_message(sim, node, &event);
+		deliver_message(sim, node, &event, heard_by_all(sim, node, ring, at));
 	if (sim->failed)
 		return;
 	state_check(sim, node, ring, at);

@@ -249,6 +249,7 @@ struct mirror {
 	uint64_t cleaner_ms;   /* since when the log device is cleaner than the state, or 0 */
 	bool last_could_write; /* ... who used it last, and was not about to leave */
 	bool was_held_for;     /* some node has had no slot that it could write */
+	bool was_reclaimed;    /* a node has told what a state that did not count had out of sync */
 	uint64_t *may_copy;    /* bit r: not clean at the last cut or since */
 	struct copy *copies[COPIES_MAX]; /* under way */
 	uint32_t copy_count;

@@ -133,6 +133,8 @@ void cluster_watchdogs(struct sim *sim);
 const char *message_name(enum group_message_type type);
 /* The first delivery of a message to anybody. */
 void windows_understand(struct sim *sim, struct node *node, const struct group_message *message);
+/* All members have delivered it. */
+void windows_heard_by_all(struct sim *sim, const struct group_message *message);
 /* These nodes (bit i: node i) have left somebody's view. */
 void windows_departed(struct sim *sim, uint32_t gone);
 /* A view with these nodes is delivered for the first time, perhaps to one that comes new. */
@@ -354,6 +356,8 @@ void disk_structure_changed(struct disk *disk, uint64_t offset_bytes);
 bool writer_known(const struct sim *sim, const struct node *node, const struct mirror *mirror);
 /* Some node holds by another one's slot. */
 bool somebody_is_held_for(const struct sim *sim, const struct mirror *mirror);
+/* The state says so of this region: it is lost once more when that node has stopped. */
+bool region_is_held_for(const struct sim *sim, const struct mirror *mirror, uint64_t region);
 
 /* ---- oracles ---- */
 
