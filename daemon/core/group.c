@@ -188,6 +188,8 @@ static void hello_again(struct core *core, struct group_node *node,
 	if (message->number != HELLO_AGAIN)
 		return;
 	node->current = false;
+	/* It may have dropped what it was to answer; the state that it gets now knows of that. */
+	heard_node_left(core, node->node_id);
 	if (node->node_id == core->config.node_id)
 		group_fetch(core);
 	group_send_directory(core);
