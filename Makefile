@@ -251,7 +251,7 @@ cov: $(COV_DEPS)
 	@echo "see build-cov/html/index.html"
 
 # Branches of the core that the simulator alone takes; COV_SIM_ARGS: which seeds.
-COV_SIM_ARGS ?= --nodes 3 --seeds 2000
+COV_SIM_ARGS ?= --nodes 0 --foreign --seeds 2000
 cov-sim:
 	$(SUBMAKE) BUILD=build-cov-sim COV=1 sim-build
 	find build-cov-sim -name '*.gcda' -delete

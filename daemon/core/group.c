@@ -190,6 +190,7 @@ static void hello_again(struct core *core, struct group_node *node,
 	if (message->number != HELLO_AGAIN)
 		return;
 	node->current = false;
+	/* It may have dropped what it was to answer; the state that it gets now knows of that. */
 	heard_no_state(core, node->node_id);
 	if (node->node_id == core->config.node_id)
 		group_fetch(core);
