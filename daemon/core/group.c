@@ -166,9 +166,13 @@ static void settle(struct core *core)
 	group->settled = true;
 	core->pump_all = true; /* see heard.c */
 	core->local.epoch_sent = false;
-	for (uint32_t i = 0; i < CORE_NODES_MAX; i++)
-		if (group->node[i].node_id != 0 && group->node[i].in_view)
-			group->node[i].current = same_past(&group->node[i], winner);
+	for (uint32_t i = 0; i < CORE_NODES_MAX; i++) {
+		if (group->node[i].node_id == 0 || !group->node[i].in_view)
+			continue;
+		group->node[i].current = same_past(&group->node[i], winner);
+		if (!group->node[i].current)
+			heard_no_state(core, group->node[i].node_id);
+	}
 	if (me->current && winner->fresh)
 		directory_found(core);
 	if (me->current) {
