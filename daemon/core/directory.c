@@ -334,6 +334,8 @@ void directory_deliver(struct core *core, const struct group_message *message)
 	case MESSAGE_DIRECTORY:
 	case MESSAGE_STOPPED:
 	case MESSAGE_CALL:
+	case MESSAGE_ENTER:
+	case MESSAGE_HEARD:
 	case MESSAGE_TYPES:
 		break; /* group.c */
 	}
@@ -341,11 +343,10 @@ void directory_deliver(struct core *core, const struct group_message *message)
 
 /* ---- views and proof ---- */
 
-/* Who opens a disk log writes to it before its kernel does, and may lag behind the others' views for long. */
+/* Who opens a log may have done so: its OPENED comes back to it first. */
 static bool may_write(const struct entry *entry, const struct member *member)
 {
-	bool opens = entry->phase == LOG_OPENING && entry->founder == member->node_id &&
-		     entry->name.log_type == LOG_TYPE_DISK;
+	bool opens = entry->phase == LOG_OPENING && entry->founder == member->node_id;
 
 	return member->use != MEMBER_FOLLOWS && (member->live || opens);
 }

@@ -348,6 +348,10 @@ void group_apply(struct core *core, const struct group_message *message)
 		deliver_epoch(core, message);
 	else if (message->type == MESSAGE_STOPPED)
 		proof_delivered(core, message);
+	else if (message->type == MESSAGE_ENTER)
+		heard_enter_delivered(core, message);
+	else if (message->type == MESSAGE_HEARD)
+		heard_delivered(core, message);
 	else
 		directory_deliver(core, message);
 }

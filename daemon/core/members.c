@@ -94,6 +94,14 @@ bool entry_unproven(const struct entry *entry)
 	return false;
 }
 
+bool entry_lived(const struct entry *entry)
+{
+	for (uint32_t i = 0; i < CORE_NODES_MAX; i++)
+		if (entry->member[i].node_id != 0 && entry->member[i].live)
+			return true;
+	return false;
+}
+
 static struct member *oldest_of(struct entry *entry, bool with_state, bool using)
 {
 	struct member *oldest = NULL;

@@ -171,6 +171,8 @@
 	X(COPY_BASE_SET)                                                                   \
 	/* half of the nodes opens and joins logs while the other half may do so, too */   \
 	X(HALF_OPENS)                                                                      \
+	/* a log is used before the other nodes know of it */                              \
+	X(ENTERS_UNHEARD)                                                                  \
 	/* who has no slot has nobody who holds for it */                                  \
 	X(NO_PROXY)                                                                        \
 	/* a log that nobody could open is copied */                                       \

@@ -21,7 +21,8 @@ static const char *const names[MESSAGE_TYPES] = {
 	[MESSAGE_VOID] = "VOID",           [MESSAGE_HEALTH] = "HEALTH",
 	[MESSAGE_HOLD] = "HOLD",           [MESSAGE_CONFIRM] = "CONFIRM",
 	[MESSAGE_RELEASE] = "RELEASE",     [MESSAGE_CONTROL] = "CONTROL",
-	[MESSAGE_CALL] = "CALL",
+	[MESSAGE_CALL] = "CALL",           [MESSAGE_ENTER] = "ENTER",
+	[MESSAGE_HEARD] = "HEARD",
 };
 
 const char *message_name(enum group_message_type type)
@@ -101,7 +102,7 @@ void windows_understand(struct sim *sim, struct node *node, const struct group_m
 	const struct node *sender = &sim->nodes[message->sender - 1];
 	struct claim *claim;
 
-	if (message->type < MESSAGE_JOIN || message->type == MESSAGE_CALL)
+	if (message->type < MESSAGE_JOIN || message->type >= MESSAGE_CALL)
 		return;
 	if (mirror == NULL) {
 		violate(sim, "2", "message about an unknown mirror \"%s\"", message->log.uuid);
