@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # for and from who includes this
 # SPDX-License-Identifier: GPL-2.0-or-later
 # How the mirror m of a node is written and read for a figure: fio's jobs, and its numbers as lines "MEASURE VALUE".
 # For node.sh and cluster-node.sh, which set $ms, the milliseconds of a job, and $group, for messages.
