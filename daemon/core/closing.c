@@ -321,8 +321,9 @@ void closing_pump(struct core *core, struct log *log)
 	    closes(core, log) && others_left(core, log) && log->type == LOG_TYPE_DISK &&
 	    !base_has_writer(core, log))
 		closing_write_failed(core, log, -EIO);
-	if (log->closing.step == CLOSING_FLUSH && log->release == RELEASE_SETTLING &&
-	    log->replicated.durable < log->replicated.losses && !base_has_writer(core, log))
+	if ((log->closing.step == CLOSING_DRAIN || log->closing.step == CLOSING_FLUSH) &&
+	    log->release == RELEASE_SETTLING && log->replicated.durable < log->replicated.losses &&
+	    !base_has_writer(core, log))
 		closing_write_failed(core, log, -EIO);
 	while (log->closing.step != CLOSING_NONE && step_done(core, table, log))
 		enter(core, log, table, (enum closing_step)(log->closing.step + 1));

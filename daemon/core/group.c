@@ -122,6 +122,9 @@ void group_send_directory(struct core *core)
 	if (group_lowest_current(&core->group) == UINT32_MAX || !group_anybody_lacks(core))
 		return;
 	core->group.directory++;
+	/* What was kept behind the point of the one before is in this one. */
+	if (core->local.fetching && !PLANTED(PLANT_CATCH_UP_STALE))
+		catch_up_begin(&core->local.catch_up);
 	if (group_lowest_current(&core->group) == core->config.node_id)
 		directory_send(core);
 }
@@ -159,6 +162,7 @@ static void settle(struct core *core)
 	if (winner == NULL || me == NULL || !me->in_view)
 		return;
 	group->settled = true;
+	core->pump_all = true; /* see heard.c */
 	core->local.epoch_sent = false;
 	for (uint32_t i = 0; i < CORE_NODES_MAX; i++)
 		if (group->node[i].node_id != 0 && group->node[i].in_view)
@@ -342,7 +346,8 @@ static void deliver_call(struct core *core, const struct group_message *message)
 /* One message in its place in the order, at once or when a snapshot has been read. */
 void group_apply(struct core *core, const struct group_message *message)
 {
-	if (!is_current(core, message->sender))
+	if (!is_current(core, message->sender) &&
+	    !(PLANTED(PLANT_STRANGER_HEARD) && message->type == MESSAGE_STOPPED))
 		return;
 	if (message->type == MESSAGE_EPOCH)
 		deliver_epoch(core, message);

@@ -31,7 +31,9 @@ bool heard_by_all(struct core *core, struct log *log)
 		multicast_group(core, &message);
 		return false;
 	}
-	return log->heard.delivered && core->local.active && heard_missing(log) == 0;
+	/* Before all have said hello in this view some may be elsewhere yet, with a past that counts more than ours. */
+	return log->heard.delivered && core->local.active && core->group.settled &&
+	       heard_missing(log) == 0;
 }
 
 uint32_t heard_missing(const struct log *log)

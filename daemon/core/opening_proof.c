@@ -34,6 +34,7 @@ bool opening_side_known(struct core *core, struct log *log)
 
 	if (node_id == 0)
 		return true;
+	heard_forget(log); /* it comes back, perhaps, and has not heard then */
 	(void)snprintf(
 		text, sizeof(text),
 		"node %u left, may have quorum as well and is not proven to be stopped: dmclog fenced %u",

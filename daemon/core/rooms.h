@@ -130,6 +130,8 @@ int opened_take(struct core *core, struct entry *entry, const struct group_messa
 bool layout_fits(const struct log *log, const struct disk_layout *layout);
 /* Lays the own slot out, with a bit for all that is held. */
 void slot_place(struct log *log, uint32_t slot);
+/* Sets the bits of all that is held, or to be let go; true when all of the slot is on the device. */
+bool slot_covers_holds(struct log *log);
 void opening_pump(struct core *core, struct log *log);
 void opening_read(struct core *core, struct log *log, const struct input_io *io);
 void opening_fail(struct core *core, struct log *log, int status, const char *what);

@@ -78,14 +78,16 @@ static void count_check_mirror(struct sim *sim, const struct node *node, struct 
 	words = (view.region_count + 63) / 64;
 	if (words > WORDS_EACH_STEP && sim->event % MANY_WORDS_ONE_IN != 0)
 		return;
-	compare = mirror->truth == TRUTH_DISK && state_is_newest(sim, node) &&
+	compare = mirror->truth == TRUTH_DISK && view.base_settled && state_is_newest(sim, node) &&
 		  clean->geometry.region_count == view.region_count &&
 		  clean->geometry.region_sectors == mirror->geometry.region_sectors;
 	for (uint64_t word = 0; word < words; word++) {
 		out += (uint64_t)__builtin_popcountll(view.out[word]);
 		if (!compare)
 			continue;
-		bad = clean->possible[word] & view.out[word];
+		bad = mirror->was_reclaimed && view.undurable ?
+			      0 :
+			      clean->possible[word] & view.out[word];
 		cleaner |= bad != 0;
 		if (bad != 0)
 			check_cleaner(sim, mirror, word, bad);
