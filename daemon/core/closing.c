@@ -80,7 +80,11 @@ void closing_left(struct core *core, struct log *log, const struct group_message
 	log->leave_sent = false;
 	log->left_alone = false;
 	if (log->closing.step == CLOSING_NONE && log->live == NO_INDEX) {
-		/* Said late, of a use that had ended: what was begun for it since is void. */
+		struct table *joining = table_joining(core, log);
+
+		/* Said late, of a use that had ended: what was begun for it since is void, a JOIN as well. */
+		if (joining != NULL)
+			joining->join_sent = false;
 		log->phase = LOG_CLOSED;
 		log->entering = ENTER_NONE;
 		log->own_slot = NO_INDEX;
