@@ -108,7 +108,7 @@ UML_INIT := $(if $(wildcard tests/uml/init.c),$(BUILD)/uml/init $(BUILD)/uml/wid
 UML_TOOLS := $(patsubst tests/uml/%.c,$(BUILD)/uml/%, \
 	       $(filter-out tests/uml/init.c tests/uml/wide_xstate.c,$(wildcard tests/uml/*.c)))
 
-.PHONY: all check unit demo demo-cluster bench sim sim-build harness fuzz asan cov cov-sim install uninstall dist \
+.PHONY: all check unit demo demo-single bench bench-cluster sim sim-build harness fuzz asan cov cov-sim install uninstall dist \
 	clean distclean format check-format help
 .SECONDARY:
 
@@ -222,10 +222,12 @@ sim: sim-build
 		--seconds $(SIM_SECONDS))
 demo: all harness $(TEST_DEPS)
 	@BUILD=$(BUILD) tests/demo
-demo-cluster: all harness $(TEST_DEPS)
-	@BUILD=$(BUILD) tests/demo-cluster
+demo-single: all harness $(TEST_DEPS)
+	@BUILD=$(BUILD) tests/demo-single
 bench: all harness $(TEST_DEPS)
 	@BUILD=$(BUILD) tests/bench/run $(BENCH_ARGS)
+bench-cluster: all harness $(TEST_DEPS)
+	@BUILD=$(BUILD) tests/bench/run-cluster
 
 fuzz: $(FUZZERS)
 	@set -e; for f in $(FUZZERS); do n=$${f##*/}; mkdir -p $$f.corpus; \
@@ -317,9 +319,10 @@ help:
 	@echo "all        build/dmclogd (and build/dmclog)"; \
 	echo "check      every test; SUITES=\"check_x uml-y\" runs only these"; \
 	echo "unit       the check_* binaries only"; \
-	echo "demo       a mirror on a real kernel, served by dmclogd, in under two minutes"; \
-	echo "demo-cluster  one mirror on three of them, with corosync; two lose their power"; \
+	echo "demo       one mirror on three real kernels with corosync; two of them lose their power"; \
+	echo "demo-single  on one of them: a file system, and the hand-over to the kernel's own log"; \
 	echo "bench      figures against the kernel's own logs and a minimal responder"; \
+	echo "bench-cluster  figures of a mirror on three nodes against one on a single node"; \
 	echo "sim        the simulator, fresh seeds for SIM_SECONDS (60); SIM_NODES=0, SIM_ARGS=..."; \
 	echo "fuzz       each fuzzer for FUZZ_SECONDS (60)"; \
 	echo "asan       unit tests and simulator under ASan and UBSan, in build-asan/"; \

@@ -108,7 +108,7 @@ static bool closes(struct core *core, struct log *log)
 {
 	const struct entry *entry = entry_find(core, &log->name);
 
-	return entry != NULL && entry->phase == LOG_CLOSING &&
+	return entry != NULL && entry->phase == LOG_CLOSING && !entry_unproven(entry) &&
 	       entry->founder == core->config.node_id && !log->closing.failed && !log->by_proxy;
 }
 

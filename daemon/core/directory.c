@@ -9,10 +9,11 @@
  *   CLOSED     | OPENING, founder  | -      | -                       | -             | -
  *   OPENING    | waits             | OPEN   | -                       | -             | CLOSED
  *   OPEN       | fetches the state | -      | CLOSING                 | -             | -
- *   CLOSING    | waits             | -      | -                       | CLOSED        | CLOSED, or OPEN (1)
+ *   CLOSING    | waits             | -      | -                       | CLOSED        | CLOSED (1)
  *
  *   CLOSED with somebody waiting is OPENING at once, by the oldest who waits.  OPEN without any member that has the
- *   state is CLOSED.  (1) when a member departed meanwhile: nothing is closed over what it may still write.
+ *   state is CLOSED.  (1) it may still close the device: what comes next waits until it is proven to be stopped.  A core log goes on, OPEN,
+ *   where others have the state.
  */
 #include <string.h>
 

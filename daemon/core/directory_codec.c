@@ -314,7 +314,7 @@ void directory_found(struct core *core)
 		group->entry[e].used = false;
 	group->entries_end = 0;
 	group->version = MESSAGE_VERSION_HIGHEST;
-	group->views = core->config.incarnation << 8 | core->config.node_id;
+	group->views = group_number(core);
 	for (uint32_t i = 0; i < CORE_NODES_MAX; i++)
 		if (group->node[i].node_id != 0 && group->node[i].in_view &&
 		    group->node[i].version_highest < group->version)

@@ -16,7 +16,9 @@
 #include "plant.h"
 
 #define HELLO_AGAIN UINT64_MAX
-#define CALLS_MAX 65536
+/* FNV-1a, 64 bits. */
+#define FNV_OFFSET UINT64_C(0xcbf29ce484222325)
+#define FNV_PRIME UINT64_C(0x100000001b3)
 
 struct group_node *group_node_find(struct core *core, uint32_t node_id)
 {
@@ -164,9 +166,13 @@ static void settle(struct core *core)
 	group->settled = true;
 	core->pump_all = true; /* see heard.c */
 	core->local.epoch_sent = false;
-	for (uint32_t i = 0; i < CORE_NODES_MAX; i++)
-		if (group->node[i].node_id != 0 && group->node[i].in_view)
-			group->node[i].current = same_past(&group->node[i], winner);
+	for (uint32_t i = 0; i < CORE_NODES_MAX; i++) {
+		if (group->node[i].node_id == 0 || !group->node[i].in_view)
+			continue;
+		group->node[i].current = same_past(&group->node[i], winner);
+		if (!group->node[i].current)
+			heard_no_state(core, group->node[i].node_id);
+	}
 	if (me->current && winner->fresh)
 		directory_found(core);
 	if (me->current) {
@@ -189,7 +195,7 @@ static void hello_again(struct core *core, struct group_node *node,
 		return;
 	node->current = false;
 	/* It may have dropped what it was to answer; the state that it gets now knows of that. */
-	heard_node_left(core, node->node_id);
+	heard_no_state(core, node->node_id);
 	if (node->node_id == core->config.node_id)
 		group_fetch(core);
 	group_send_directory(core);
@@ -310,6 +316,20 @@ static void deliver_directory(struct core *core, const struct group_message *mes
 	core->pump_all = true;
 }
 
+/* Also another boot of this node gives no such number: an answer that is late must not count for it. */
+uint64_t group_number(struct core *core)
+{
+	const uint64_t parts[] = { core->config.node_id, core->config.incarnation,
+				   ++core->local.numbers };
+	uint64_t number = FNV_OFFSET;
+
+	for (size_t i = 0; i < MESSAGE_ID_BYTES; i++)
+		number = (number ^ core->config.boot_id[i]) * FNV_PRIME;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		number = (number ^ parts[i]) * FNV_PRIME;
+	return number == 0 ? 1 : number;
+}
+
 /* All are to say hello; the lowest node calls for it. */
 void group_greet(struct core *core)
 {
@@ -327,7 +347,7 @@ void group_greet(struct core *core)
 	}
 	if (lowest != core->config.node_id)
 		return;
-	message.mask = core->config.incarnation * CALLS_MAX + ++core->local.calls % CALLS_MAX + 1;
+	message.mask = group_number(core);
 	multicast_group(core, &message);
 }
 

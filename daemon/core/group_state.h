@@ -155,8 +155,7 @@ struct local_group_state {
 	bool quorum_heard, quorate;
 	uint64_t quorum_since_ms;
 	bool epoch_sent;
-	uint64_t calls;  /* of this node */
-	uint64_t enters; /* said by this node */
+	uint64_t numbers; /* see group_number() */
 	bool fetching;
 	bool active; /* in the group, with its state and quorum: see group_pump() */
 	struct catch_up catch_up;

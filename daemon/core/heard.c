@@ -11,8 +11,6 @@
 #include "core_private.h"
 #include "plant.h"
 
-#define NUMBER_BITS 32
-
 void heard_forget(struct log *log)
 {
 	log->heard = (struct heard){ 0 };
@@ -25,8 +23,7 @@ bool heard_by_all(struct core *core, struct log *log)
 	if (PLANTED(PLANT_ENTERS_UNHEARD))
 		return true;
 	if (log->heard.number == 0) {
-		log->heard.number = (core->config.incarnation << NUMBER_BITS) |
-				    ++core->local.enters;
+		log->heard.number = group_number(core);
 		message.number = log->heard.number;
 		multicast_group(core, &message);
 		return false;
@@ -98,7 +95,7 @@ void heard_delivered(struct core *core, const struct group_message *message)
 	core->pump_all = true;
 }
 
-void heard_node_left(struct core *core, uint32_t node_id)
+void heard_no_state(struct core *core, uint32_t node_id)
 {
 	for (uint32_t i = 0; i < core->logs_end; i++)
 		if (core->logs[i] != NULL)

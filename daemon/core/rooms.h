@@ -225,6 +225,8 @@ void proof_pump(struct core *core);
 
 /* All are to say hello; the lowest node calls for it. */
 void group_greet(struct core *core);
+/* For a CALL or an ENTER: no other one of any node, boot or daemon has it.  Never 0. */
+uint64_t group_number(struct core *core);
 /* This node's past does not count: it is given up, and the group's state fetched from this point on. */
 void group_fetch(struct core *core);
 bool group_anybody_lacks(const struct core *core);
@@ -364,7 +366,8 @@ uint32_t heard_missing(const struct log *log);
 void heard_forget(struct log *log);
 void heard_enter_delivered(struct core *core, const struct group_message *message);
 void heard_delivered(struct core *core, const struct group_message *message);
-void heard_node_left(struct core *core, uint32_t node_id);
+/* It has left, or must fetch the group's state: that one will know. */
+void heard_no_state(struct core *core, uint32_t node_id);
 
 /* ---- membership.c, entering.c ---- */
 

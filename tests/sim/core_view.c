@@ -110,3 +110,12 @@ bool core_view_held_for(const struct core *core, uint32_t index, uint64_t region
 			return true;
 	return false;
 }
+
+bool core_view_let_go_unheld(const struct core *core, uint32_t index, uint64_t region)
+{
+	const struct log *log = core->logs[index];
+
+	return log->type == LOG_TYPE_DISK && region < log->region_count &&
+	       !bitmap_test(&log->held, region) &&
+	       (bitmap_test(&log->leaving, region) || bitmap_test(&log->releasing, region));
+}

@@ -53,6 +53,14 @@ static void check_cleaner(struct sim *sim, struct mirror *mirror, uint64_t word,
 	const struct disk *disk = mirror->disk;
 	bool failed = disk->last_error_ms != UINT64_MAX;
 
+	for (uint64_t rest = bad; rest != 0; rest &= rest - 1) {
+		uint64_t bit = (uint64_t)__builtin_ctzll(rest);
+
+		if (region_is_let_go_unheld(sim, mirror, word * 64 + bit))
+			bad &= ~(UINT64_C(1) << bit);
+	}
+	if (bad == 0)
+		return;
 	if (failed || mirror->was_held_for) {
 		if (mirror->cleaner_ms == 0 || (failed && mirror->cleaner_ms < disk->last_error_ms))
 			mirror->cleaner_ms = sim->now_ms;

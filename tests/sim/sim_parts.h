@@ -358,6 +358,9 @@ bool writer_known(const struct sim *sim, const struct node *node, const struct m
 bool somebody_is_held_for(const struct sim *sim, const struct mirror *mirror);
 /* The state says so of this region: it is lost once more when that node has stopped. */
 bool region_is_held_for(const struct sim *sim, const struct mirror *mirror, uint64_t region);
+/* Some node marked it, and no FLUSH was answered before the CLEAR: nothing was written.  When a flush of the legs fails it is lost
+ * all the same, with no slot bit that stands on the device. */
+bool region_is_let_go_unheld(const struct sim *sim, const struct mirror *mirror, uint64_t region);
 
 /* ---- oracles ---- */
 

@@ -38,4 +38,7 @@ uint64_t core_view_holds(const struct core *core, uint32_t index, uint64_t word)
 /* Some member of a disk log has another one hold this region, as this node knows. */
 bool core_view_held_for(const struct core *core, uint32_t index, uint64_t region);
 
+/* Marked and cleared before any FLUSH was answered, and not let go of yet. */
+bool core_view_let_go_unheld(const struct core *core, uint32_t index, uint64_t region);
+
 #endif
