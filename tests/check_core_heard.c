@@ -166,6 +166,24 @@ START_TEST(nosync_over_a_live_member)
 }
 END_TEST
 
+/* H11, 0/99: both daemons died, and one is back: the other's kernel goes on with the core log. */
+START_TEST(core_log_waits_for_every_daemon)
+{
+	uint32_t resume;
+
+	world_disconnect(&w, 3);
+	resume = world_resume(&w, 1, HARNESS_CORE);
+	ck_assert(world_waits(&w, 1, resume));
+	ck_assert_ptr_nonnull(
+		strstr(h(1)->last_text[EVENT_WAITING_FOR_SLOT], "node 3 is in the cluster"));
+	world_connect(&w, 4);
+	ck_assert(world_answered(&w, 1, resume, 0));
+	world_power_off(&w, 3);
+	(void)world_suspend(&w, 1);
+	ck_assert(world_answered(&w, 1, world_ask(&w, 1, REQUEST_RESUME), 0));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("core_heard");
@@ -180,6 +198,7 @@ int main(void)
 	tcase_add_test(tests, not_without_quorum);
 	tcase_add_test(tests, asked_anew);
 	tcase_add_test(tests, nosync_over_a_live_member);
+	tcase_add_test(tests, core_log_waits_for_every_daemon);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -95,6 +95,7 @@ static void two_halves(void)
 
 static void two_nodes(void)
 {
+	world_power_off(&w, 3);
 	w.quorum_nodes = 1;
 	world_connect(&w, 3);
 }

@@ -356,7 +356,7 @@ void membership_say_absent(struct core *core)
 		bool asked = entry->phase == LOG_OPENING &&
 			     member_find(entry, core->config.node_id) == NULL &&
 			     !entry_absent(entry, core->config.node_id) &&
-			     !has_table(core, &entry->name, true);
+			     !has_table(core, &entry->name, entry->name.log_type == LOG_TYPE_DISK);
 
 		if (!entry->used || entry->gone_sent || PLANTED(PLANT_GHOST_SILENT) ||
 		    (!asked && !is_ghost(core, entry)))

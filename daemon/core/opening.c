@@ -355,7 +355,7 @@ static bool step_done(struct core *core, struct log *log)
 	switch (log->opening.step) {
 	case OPENING_WAIT_MEMBERS:
 		return opening_side_known(core, log) && opening_members_proven(core, log) &&
-		       heard_by_all(core, log);
+		       heard_by_all(core, log) && opening_all_asked(core, log);
 	case OPENING_READ_HEAD:
 	case OPENING_READ_BASE:
 	case OPENING_READ_SLOT_HEADERS:

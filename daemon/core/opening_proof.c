@@ -43,6 +43,53 @@ bool opening_side_known(struct core *core, struct log *log)
 	return false;
 }
 
+/* Its node is in the cluster, and no daemon of it in the group. */
+static bool has_no_daemon(struct core *core, const struct gone_node *gone)
+{
+	const struct group_node *node = group_node_find(core, gone->node_id);
+
+	return gone->node_id != 0 && gone->node_id != core->config.node_id && gone->in_cluster &&
+	       (node == NULL || !node->in_view);
+}
+
+static bool has_not_said(const struct core *core, struct entry *entry,
+			 const struct group_node *node)
+{
+	return node->node_id != 0 && node->node_id != core->config.node_id && node->in_view &&
+	       node->current && member_find(entry, node->node_id) == NULL &&
+	       !entry_absent(entry, node->node_id);
+}
+
+/*
+ * A core log has no slots to tell of a kernel that goes on while its daemon is started again (H11): every node of the cluster
+ * must have joined, or have said that it has no table of it.
+ */
+bool opening_all_asked(struct core *core, struct log *log)
+{
+	struct entry *entry = entry_find(core, &log->name);
+	const char *what = NULL;
+	uint32_t node_id = 0;
+	char text[128];
+
+	if (log->type != LOG_TYPE_CORE || entry == NULL)
+		return true;
+	for (uint32_t i = 0; i < CORE_NODES_MAX; i++)
+		if (has_not_said(core, entry, &core->group.node[i])) {
+			node_id = core->group.node[i].node_id;
+			what = "has not said whether it uses this log";
+		}
+	for (uint32_t i = 0; i < 2 * CORE_NODES_MAX; i++)
+		if (has_no_daemon(core, &core->local.nodes[i])) {
+			node_id = core->local.nodes[i].node_id;
+			what = "is in the cluster and may use this log: start its dmclogd";
+		}
+	if (what == NULL)
+		return true;
+	(void)snprintf(text, sizeof(text), "node %u %s", node_id, what);
+	tell_waiting(core, log, text);
+	return false;
+}
+
 /* Members that departed without proof may have writes to the log device under way: none is read before. */
 bool opening_members_proven(struct core *core, struct log *log)
 {

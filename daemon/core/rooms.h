@@ -143,6 +143,7 @@ void opening_next(struct log *log, enum opening_step step);
 /* Nobody may begin to use the log without this side's knowing; says once for whom it waits. */
 bool opening_side_known(struct core *core, struct log *log);
 bool opening_members_proven(struct core *core, struct log *log);
+bool opening_all_asked(struct core *core, struct log *log);
 /* The slots are read again when an owner was not proven at once. */
 bool opening_owners_proven(struct core *core, struct log *log);
 /* opening_read.c: true when this step has nothing more to read. */

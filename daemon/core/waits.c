@@ -119,6 +119,10 @@ static void add_opening(struct waits *waits)
 		add_node(waits, CORE_WAIT_MEMBER, heard_missing(waits->log));
 		return;
 	}
+	if (opening->step == OPENING_WAIT_MEMBERS) {
+		(void)add(waits, CORE_WAIT_GROUP);
+		return;
+	}
 	if (opening->step != OPENING_WAIT_PROOF || opening->unproven >= opening->merge_count) {
 		(void)add(waits, CORE_WAIT_DEVICE);
 		return;
