@@ -110,7 +110,7 @@ UML_TOOLS := $(patsubst tests/uml/%.c,$(BUILD)/uml/%, \
 # dmclogd with one of the simulator's planted bugs, as $DMCLOGD_PLANT says.
 PLANTED_DAEMON := $(BUILD)/planted/dmclogd
 
-.PHONY: all check unit demo demo-cluster chaos bench sim sim-build harness fuzz asan cov cov-sim install uninstall dist \
+.PHONY: all check unit demo demo-single chaos bench bench-cluster sim sim-build harness fuzz asan cov cov-sim install uninstall dist \
 	clean distclean format check-format help
 .SECONDARY:
 
@@ -228,14 +228,16 @@ sim: sim-build
 		--seconds $(SIM_SECONDS))
 demo: all harness $(TEST_DEPS)
 	@BUILD=$(BUILD) tests/demo
-demo-cluster: all harness $(TEST_DEPS)
-	@BUILD=$(BUILD) tests/demo-cluster
+demo-single: all harness $(TEST_DEPS)
+	@BUILD=$(BUILD) tests/demo-single
 # Fresh seed unless SEED says which; TIME seconds, NODES nodes; PLANT: of the simulator's bugs, and it must fail.
 chaos: all harness $(TEST_DEPS)
 	@BUILD=$(BUILD) SEED=$(or $(SEED),$$(date +%s)) TIME=$(or $(TIME),600) NODES=$(or $(NODES),3) PLANT=$(PLANT) \
 		tests/uml/suites/chaos.sh
 bench: all harness $(TEST_DEPS)
 	@BUILD=$(BUILD) tests/bench/run $(BENCH_ARGS)
+bench-cluster: all harness $(TEST_DEPS)
+	@BUILD=$(BUILD) tests/bench/run-cluster
 
 fuzz: $(FUZZERS)
 	@set -e; for f in $(FUZZERS); do n=$${f##*/}; mkdir -p $$f.corpus; \
@@ -261,7 +263,7 @@ cov: $(COV_DEPS)
 	@echo "see build-cov/html/index.html"
 
 # Branches of the core that the simulator alone takes; COV_SIM_ARGS: which seeds.
-COV_SIM_ARGS ?= --nodes 3 --seeds 2000
+COV_SIM_ARGS ?= --nodes 0 --foreign --seeds 2000
 cov-sim:
 	$(SUBMAKE) BUILD=build-cov-sim COV=1 sim-build
 	find build-cov-sim -name '*.gcda' -delete
@@ -327,10 +329,11 @@ help:
 	@echo "all        build/dmclogd (and build/dmclog)"; \
 	echo "check      every test; SUITES=\"check_x uml-y\" runs only these"; \
 	echo "unit       the check_* binaries only"; \
-	echo "demo       a mirror on a real kernel, served by dmclogd, in under two minutes"; \
-	echo "demo-cluster  one mirror on three of them, with corosync; two lose their power"; \
+	echo "demo       one mirror on three real kernels with corosync; two of them lose their power"; \
+	echo "demo-single  on one of them: a file system, and the hand-over to the kernel's own log"; \
 	echo "chaos      random faults on three real kernels for TIME seconds (600); SEED=, NODES="; \
 	echo "bench      figures against the kernel's own logs and a minimal responder"; \
+	echo "bench-cluster  figures of a mirror on three nodes against one on a single node"; \
 	echo "sim        the simulator, fresh seeds for SIM_SECONDS (60); SIM_NODES=0, SIM_ARGS=..."; \
 	echo "fuzz       each fuzzer for FUZZ_SECONDS (60)"; \
 	echo "asan       unit tests and simulator under ASan and UBSan, in build-asan/"; \

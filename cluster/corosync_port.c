@@ -382,6 +382,8 @@ static int corosync_multicast(struct group_port *group_port, const struct group_
 		return 0;
 	if (send_queue_put(&port->queue, message) < 0)
 		lose(port, "it takes no messages, and too many wait");
+	else
+		group_port->counters.messages++;
 	return 0;
 }
 
@@ -394,13 +396,17 @@ static void send_waiting(struct corosync_port *port)
 	while (r == 0 && send_queue_waiting(&port->queue) > 0) {
 		batch = send_queue_batch(&port->queue, port->connection.message_bytes_max, &bytes);
 		r = corosync_connection_multicast(&port->connection, bytes, batch);
-		if (r == 0)
+		if (r == 0) {
 			send_queue_sent(&port->queue, batch);
+			port->port.counters.batches++;
+		}
 	}
-	if (r == -EAGAIN)
+	if (r == -EAGAIN) {
+		port->port.counters.refused++;
 		set_timer(port, RETRY_MS);
-	else if (r < 0)
+	} else if (r < 0) {
 		lose(port, "a message cannot be sent");
+	}
 }
 
 static void corosync_turn(struct group_port *group_port)

@@ -16,6 +16,8 @@ struct local_port {
 
 static int local_multicast(struct group_port *port, const struct group_message *message)
 {
+	port->counters.messages++;
+	port->counters.batches++;
 	return local_group_multicast(((struct local_port *)port)->group, message);
 }
 

@@ -21,7 +21,7 @@
 
 /* Who raises one of them must teach both directions to speak each version. */
 static_assert(MESSAGE_VERSION_LOWEST == 1 && MESSAGE_VERSION_HIGHEST == 1, "one version");
-static_assert(MESSAGE_TYPES == 26, "a new type needs a line in types[], and another version");
+static_assert(MESSAGE_TYPES == 28, "a new type needs a line in types[], and another version");
 static_assert(UUID_MAX_BYTES <= UINT8_MAX && WINDOW_REGIONS_MAX <= UINT8_MAX, "one byte each");
 /* The whole of all fields, if one type had them. */
 static_assert(HEADER_BYTES + 25 + UUID_MAX_BYTES + 8 + 8 + 4 + 4 + 4 + 8 + 16 + 20 +
@@ -97,6 +97,8 @@ static const struct type types[MESSAGE_TYPES] = {
 	[MESSAGE_RELEASE] = { HAS_LOG | HAS_REGIONS, 0 },
 	[MESSAGE_CONTROL] = { HAS_LOG | HAS_NUMBER, FLAG_PAUSED },
 	[MESSAGE_CALL] = { HAS_MASK, 0 },
+	[MESSAGE_ENTER] = { HAS_NUMBER, 0 },
+	[MESSAGE_HEARD] = { HAS_NUMBER | HAS_NODE, 0 },
 };
 
 enum field_kind {

@@ -157,6 +157,7 @@ static int do_status(struct command *command)
 	const struct command_port *port = command->port;
 	const struct core *core = port->core(port->context);
 	struct json_object *daemon;
+	struct service_counters counters;
 	struct core_log_status status;
 	const char *uuid;
 	uint64_t first = 0;
@@ -166,13 +167,13 @@ static int do_status(struct command *command)
 	    get_number(command, "first", CORE_LOGS_MAX, &there, &first) < 0 ||
 	    (uuid != NULL && get_log(command, &uuid, &status) < 0))
 		return -EINVAL;
+	port->counters(port->context, &counters);
 	daemon = json_object_new_object();
 	if (!json_add(command->answer, "daemon", daemon) ||
 	    !json_add(daemon, "version", json_object_new_string(PACKAGE_VERSION)) ||
 	    !json_add(daemon, "tables", json_object_new_uint64(core_table_count(core))) ||
-	    !json_add(daemon, "requests_lost",
-		      json_object_new_uint64(port->lost_requests(port->context))) ||
-	    !json_add(command->answer, "group", status_json_group(core)))
+	    !json_add(daemon, "requests_lost", json_object_new_uint64(counters.lost_requests)) ||
+	    !json_add(command->answer, "group", status_json_group(core, &counters.group)))
 		return -ENOMEM;
 	return add_logs(command, uuid, (uint32_t)first);
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "core.h"
+#include "daemon/service.h"
 
 #define COMMAND_PROTOCOL_VERSION 1
 #define COMMAND_STATUS_LOGS 16
@@ -21,7 +22,7 @@ struct command_port {
 	const struct core *(*core)(void *context);
 	/* One step of the core; fills in input->now_ms. */
 	void (*step)(void *context, struct input *input);
-	uint64_t (*lost_requests)(void *context);
+	void (*counters)(void *context, struct service_counters *ret_counters);
 	void *context;
 };
 

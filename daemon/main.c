@@ -103,11 +103,14 @@ static int on_end(sd_event_source *source, const struct signalfd_siginfo *info, 
 static int on_state(sd_event_source *source, const struct signalfd_siginfo *info, void *context)
 {
 	const struct service *service = *(struct service **)context;
+	struct service_counters counters;
 
 	(void)source;
 	(void)info;
-	if (service != NULL)
-		report_state(service_core(service), service_lost_requests(service));
+	if (service != NULL) {
+		service_counters(service, &counters);
+		report_state(service_core(service), &counters);
+	}
 	return 0;
 }
 
@@ -197,16 +200,16 @@ static void operator_step(void *context, struct input *input)
 	service_operator(context, input);
 }
 
-static uint64_t operator_lost_requests(void *context)
+static void operator_counters(void *context, struct service_counters *ret_counters)
 {
-	return service_lost_requests(context);
+	service_counters(context, ret_counters);
 }
 
 static char *control_answer(void *context, const char *line, size_t length)
 {
 	const struct command_port port = { .core = operator_core,
 					   .step = operator_step,
-					   .lost_requests = operator_lost_requests,
+					   .counters = operator_counters,
 					   .context = context };
 
 	return command_answer(&port, line, length);

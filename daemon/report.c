@@ -233,12 +233,15 @@ void report_event(const struct effect_event *event)
 	       event->luid, "%s", text);
 }
 
-void report_state(const struct core *core, uint64_t lost_requests)
+void report_state(const struct core *core, const struct service_counters *counters)
 {
 	struct core_log_status log;
 
-	report(LOG_NOTICE, NULL, 0, "state: %u tables, %" PRIu64 " requests lost",
-	       core_table_count(core), lost_requests);
+	report(LOG_NOTICE, NULL, 0,
+	       "state: %u tables, %" PRIu64 " requests lost, %" PRIu64
+	       " messages to the group in %" PRIu64 " batches, %" PRIu64 " times it was too busy",
+	       core_table_count(core), counters->lost_requests, counters->group.messages,
+	       counters->group.batches, counters->group.refused);
 	for (uint32_t i = 0; i < CORE_LOGS_MAX; i++) {
 		if (core_log_status(core, i, &log) < 0)
 			continue;

@@ -12,6 +12,7 @@
 #include <syslog.h>
 
 #include "core.h"
+#include "daemon/service.h"
 
 /* Decides between stderr and journal (JOURNAL_STREAM, as sd-journal documents it). */
 void report_init(bool debug);
@@ -27,8 +28,8 @@ bool report_debug(void);
 /* Words an event of the core. */
 void report_event(const struct effect_event *event);
 
-/* Every log's state, one line each, at LOG_NOTICE. */
-void report_state(const struct core *core, uint64_t lost_requests);
+/* What was counted, and every log's state, at LOG_NOTICE. */
+void report_state(const struct core *core, const struct service_counters *counters);
 
 /* The recent lines. */
 void report_recent(void);

@@ -491,7 +491,8 @@ const struct core *service_core(const struct service *service)
 	return service->core;
 }
 
-uint64_t service_lost_requests(const struct service *service)
+void service_counters(const struct service *service, struct service_counters *ret_counters)
 {
-	return service->seq.lost;
+	ret_counters->lost_requests = service->seq.lost;
+	ret_counters->group = service->group->counters;
 }

@@ -35,7 +35,11 @@ void service_operator(struct service *service, struct input *input);
 /* The core, for looking in. */
 const struct core *service_core(const struct service *service);
 
-/* Requests that the kernel says it sent and that never came. */
-uint64_t service_lost_requests(const struct service *service);
+struct service_counters {
+	uint64_t lost_requests; /* that the kernel says it sent and that never came */
+	struct group_counters group;
+};
+
+void service_counters(const struct service *service, struct service_counters *ret_counters);
 
 #endif

@@ -80,7 +80,18 @@ static bool add_nodes(struct json_object *group, const struct core_group_status 
 	return true;
 }
 
-struct json_object *status_json_group(const struct core *core)
+static bool add_group_counters(struct json_object *group, const struct group_counters *counted)
+{
+	struct json_object *counters = json_object_new_object();
+
+	return json_add(group, "counters", counters) &&
+	       add_number(counters, "messages", counted->messages) &&
+	       add_number(counters, "batches", counted->batches) &&
+	       add_number(counters, "refused", counted->refused);
+}
+
+struct json_object *status_json_group(const struct core *core,
+				      const struct group_counters *counters)
 {
 	struct json_object *group = json_object_new_object();
 	struct core_group_status status;
@@ -94,7 +105,7 @@ struct json_object *status_json_group(const struct core *core)
 	    add_flag(group, "has_state", status.has_state) &&
 	    add_flag(group, "refused", status.refused) &&
 	    add_flag(group, "active", status.active) && add_number(group, "epoch", status.epoch) &&
-	    add_nodes(group, &status))
+	    add_group_counters(group, counters) && add_nodes(group, &status))
 		return group;
 	json_object_put(group);
 	return NULL;

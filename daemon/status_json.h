@@ -8,11 +8,13 @@
 #include <json-c/json_object.h>
 
 #include "core_status.h"
+#include "group_port.h"
 
 /* Adds a member; `value` is given away in any case.  False without memory (also when `value` is NULL). */
 bool json_add(struct json_object *object, const char *name, struct json_object *value);
 
-struct json_object *status_json_group(const struct core *core);
+struct json_object *status_json_group(const struct core *core,
+				      const struct group_counters *counters);
 /* Log number `log`, which must exist.  `now_ms` as in inputs. */
 struct json_object *status_json_log(const struct core *core, uint32_t log, uint64_t now_ms);
 

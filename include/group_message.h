@@ -52,6 +52,8 @@ enum group_message_type {
 	MESSAGE_RELEASE, /* core log: the sender no longer holds `regions` */
 	MESSAGE_CONTROL, /* resync of the log: `paused`, `number` as input_control.bytes_per_second */
 	MESSAGE_CALL,    /* all are to say hello, naming this call: `mask` */
+	MESSAGE_ENTER, /* the sender is about to use a log, or to open its device, when all have heard of it */
+	MESSAGE_HEARD, /* the sender knows of ENTER `number` of node `node`, and of all that came before it */
 	MESSAGE_TYPES,
 };
 
@@ -69,11 +71,11 @@ struct log_name {
 struct group_message {
 	enum group_message_type type;
 	uint32_t sender;     /* node id; filled in by the core, checked by the port */
-	struct log_name log; /* JOIN and all that follow */
+	struct log_name log; /* JOIN to CONTROL */
 	uint64_t luid; /* JOIN, LEAVING, LEAVE, HEALTH; LOST by a kernel's report: of the reporting table */
 	uint64_t number; /* see the types; HELLO, DIRECTORY, SNAPSHOT: of the transfer; OPENED: generation of the
 			  * superblock; MERGED: the slot */
-	uint32_t node;    /* STOPPED, MERGED, CONFIRM */
+	uint32_t node;    /* STOPPED, MERGED, CONFIRM, HEARD */
 	uint32_t window;  /* number of a window, counted by its claimer */
 	uint32_t claimer; /* CLAIM_ANSWER: node id of the window's owner */
 	uint64_t mask;    /* CLAIM_ANSWER, SYNCED, RETURN, VOID; CALL, HELLO: which call */
@@ -164,6 +166,8 @@ struct group_message {
  *   23 RELEASE       16 log, 16+L regions
  *   24 CONTROL       16 log, 16+L number                                                 flags: paused
  *   25 CALL          16 mask
+ *   26 ENTER         16 number
+ *   27 HEARD         16 number, 24 node
  *
  * A change to any of this is another version.
  */

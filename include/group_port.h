@@ -34,9 +34,17 @@ struct group_port_operations {
 	void (*close)(struct group_port *port);
 };
 
+/* What a port has done since it was opened. */
+struct group_counters {
+	uint64_t messages; /* multicast by this node's core */
+	uint64_t batches;  /* of messages, that the group has taken */
+	uint64_t refused;  /* times it was too busy to take one, which then waited */
+};
+
 /* The first member of each port's own struct. */
 struct group_port {
 	const struct group_port_operations *operations;
+	struct group_counters counters;
 };
 
 /* Takes a copy of the message and its data, to be sent with the next turn.  Returns 0, or -ENOMEM from the local port

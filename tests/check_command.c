@@ -34,15 +34,17 @@ static void port_step(void *context, struct input *input)
 	harness_run(&h);
 }
 
-static uint64_t port_lost_requests(void *context)
+static void port_counters(void *context, struct service_counters *ret_counters)
 {
 	(void)context;
-	return 5;
+	*ret_counters = (struct service_counters){
+		.lost_requests = 5, .group = { .messages = 30, .batches = 20, .refused = 10 }
+	};
 }
 
 static const struct command_port port = { .core = port_core,
 					  .step = port_step,
-					  .lost_requests = port_lost_requests };
+					  .counters = port_counters };
 
 static void start(const char *cluster)
 {
@@ -140,6 +142,9 @@ START_TEST(status_of_nothing)
 	expect_ok(STATUS);
 	ck_assert_uint_eq(number_at("daemon.requests_lost"), 5);
 	ck_assert_uint_eq(number_at("daemon.tables"), 0);
+	ck_assert_uint_eq(number_at("group.counters.messages"), 30);
+	ck_assert_uint_eq(number_at("group.counters.batches"), 20);
+	ck_assert_uint_eq(number_at("group.counters.refused"), 10);
 	ck_assert_str_eq(text_at("group.cluster"), "none");
 	ck_assert_uint_eq(number_at("group.node"), 1);
 	ck_assert(json_object_get_boolean(at("group.active")));

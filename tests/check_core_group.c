@@ -87,7 +87,7 @@ START_TEST(current_while_another_joins)
 	world_connect(&w, 1);
 	ck_assert(!world_active(&w, 1) || world_group(&w, 1)->established);
 	world_connect(&w, 3);
-	seq = world_resume(&w, 1, CORE_LOG);
+	seq = world_resume(&w, 1, HARNESS_DISK);
 	ck_assert(world_answered(&w, 1, seq, 0));
 	world_forget_sent(&w);
 	w.node[2].held = true;
@@ -160,6 +160,7 @@ START_TEST(large_directory)
 {
 	struct request request = { .luid = WORLD_LUID };
 
+	world_power_off(&w, 3);
 	world_connect(&w, 3);
 	memset(request.uuid, 'a', REQUEST_UUID_SIZE - 1);
 	strcpy(request.constructor, HARNESS_CORE);
@@ -176,6 +177,7 @@ START_TEST(large_directory)
 		ck_assert(harness_answered(h, h->seq, 0));
 	}
 	world_forget_sent(&w);
+	world_power_on(&w, 3);
 	world_connect(&w, 4);
 	ck_assert_uint_gt(world_sent(&w, 1, MESSAGE_DIRECTORY), 1);
 	ck_assert(world_same(&w, ALL));

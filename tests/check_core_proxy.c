@@ -201,6 +201,64 @@ START_TEST(f19_slot_of_who_leaves)
 }
 END_TEST
 
+/* A slot becomes free, and while it is written the proxy confirms one more region: it stands in the slot, too, before the proxy
+ * may let it go. */
+START_TEST(f19_held_while_a_slot_is_entered)
+{
+	uint32_t flush;
+
+	two_slots();
+	for (uint32_t id = 1; id <= 3; id++) {
+		h(id)->status[EFFECT_COPY] = -EIO;
+		open_legs(id);
+	}
+	h(3)->keep[EFFECT_WRITE] = true;
+	(void)world_suspend(&w, 2);
+	for (int i = 0; i < 50 && harness_job(h(3), EFFECT_WRITE) == NULL; i++)
+		world_advance(&w, 100);
+	ck_assert_ptr_nonnull(harness_job(h(3), EFFECT_WRITE));
+	flush = world_write(&w, 3, 7);
+	world_run(&w);
+	ck_assert(world_answered(&w, 3, flush, 0));
+	ck_assert(!harness_disk_clean(h(1), 7));
+	h(3)->keep[EFFECT_WRITE] = false;
+	harness_run(h(3));
+	world_run(&w);
+	for (int i = 0; i < 50; i++) {
+		world_advance(&w, 1000);
+		ck_assert(!harness_disk_clean(h(1), 7));
+	}
+}
+END_TEST
+
+/* A node holds a region in its slot, cannot enter the log again, and the proxy has not confirmed.  A CLEAR then does not free the
+ * bit without a flush of the legs, when the device has come back. */
+START_TEST(f19_cleared_before_it_is_held_again)
+{
+	open_all(HARNESS_DISK);
+	for (uint32_t id = 1; id <= 3; id++) {
+		h(id)->status[EFFECT_COPY] = -EIO;
+		open_legs(id);
+	}
+	ck_assert(world_answered(&w, 3, world_write(&w, 3, 7), 0));
+	h(1)->keep[EFFECT_WRITE] = h(2)->keep[EFFECT_WRITE] = true;
+	h(3)->status[EFFECT_READ] = -EIO;
+	world_split(&w, 4);
+	world_advance(&w, 3000);
+	world_split(&w, 0);
+	world_advance(&w, 3000);
+	ck_assert_uint_eq(h(3)->core->logs[0]->own_slot, NO_INDEX);
+	world_clear(&w, 3, 7);
+	h(3)->status[EFFECT_READ] = 0;
+	for (uint32_t id = 1; id <= 3; id++)
+		h(id)->keep[EFFECT_FLUSH_LEGS] = true;
+	for (int i = 0; i < 100; i++) {
+		world_advance(&w, 100);
+		ck_assert(!harness_disk_clean(h(1), 7));
+	}
+}
+END_TEST
+
 /* Nobody can write: FLUSH fails. */
 START_TEST(f19_nobody_can_write)
 {
@@ -236,6 +294,8 @@ int main(void)
 	tcase_add_test(tests, f19_device_fails_on_one_node);
 	tcase_add_test(tests, f19_slot_of_who_is_gone);
 	tcase_add_test(tests, f19_slot_of_who_leaves);
+	tcase_add_test(tests, f19_held_while_a_slot_is_entered);
+	tcase_add_test(tests, f19_cleared_before_it_is_held_again);
 	tcase_add_test(tests, f19_nobody_can_write);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_ENV);

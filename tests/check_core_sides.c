@@ -95,6 +95,7 @@ static void two_halves(void)
 
 static void two_nodes(void)
 {
+	world_power_off(&w, 3);
 	w.quorum_nodes = 1;
 	world_connect(&w, 3);
 }
@@ -122,6 +123,41 @@ START_TEST(half_opens_nothing)
 		strstr(world_node(&w, 1)->last_text[EVENT_WAITING_FOR_SLOT], "fenced 2"));
 	heal();
 	ck_assert(world_answered(&w, 1, resume[0], 0) && world_answered(&w, 2, resume[1], 0));
+}
+END_TEST
+
+/* The halves meet: each hears that the other is back in the cluster, and says ENTER, before it has heard the other's past.  The log
+ * device is not read before that is settled: only one of them opens it. */
+START_TEST(halves_meet)
+{
+	struct input input = { .type = INPUT_QUORUM,
+			       .quorum = { .quorate = true, .node_count = 2 } };
+	uint32_t both[2] = { 1, 2 };
+	uint32_t resume[2], entered;
+
+	two_nodes();
+	two_halves();
+	resume[0] = world_resume(&w, 1, HARNESS_DISK);
+	resume[1] = world_resume(&w, 2, HARNESS_DISK);
+	world_hold(&w, 1, true);
+	world_hold(&w, 2, true);
+	w.keep_quorum = true;
+	world_split(&w, 0);
+	input.quorum.nodes = both;
+	entered = world_all_sent(&w, MESSAGE_ENTER);
+	harness_input(world_node(&w, 1), &input);
+	harness_input(world_node(&w, 2), &input);
+	ck_assert_uint_eq(world_all_sent(&w, MESSAGE_ENTER), entered + 2);
+	/* The view, and both ENTER. */
+	for (int i = 0; i < 3; i++)
+		ck_assert(world_deliver(&w, 1) && world_deliver(&w, 2));
+	ck_assert_uint_eq(world_node(&w, 1)->effects[EFFECT_READ], 0);
+	ck_assert_uint_eq(world_node(&w, 2)->effects[EFFECT_READ], 0);
+	world_hold(&w, 1, false);
+	world_hold(&w, 2, false);
+	heal();
+	ck_assert(world_answered(&w, 1, resume[0], 0) && world_answered(&w, 2, resume[1], 0));
+	ck_assert_uint_eq(world_all_sent(&w, MESSAGE_OPENED), 1);
 }
 END_TEST
 
@@ -357,6 +393,7 @@ int main(void)
 	tcase_add_test(tests, winner_by_epoch);
 	tcase_add_test(tests, winner_by_leader);
 	tcase_add_loop_test(tests, half_opens_nothing, 0, 2);
+	tcase_add_test(tests, halves_meet);
 	tcase_add_loop_test(tests, half_joins_nothing, 0, 2);
 	tcase_add_loop_test(tests, half_goes_on_when_the_other_has_ended, 0, 2);
 	tcase_add_test(tests, epoch_only_with_quorum);

@@ -114,6 +114,35 @@ START_TEST(gone_and_back)
 }
 END_TEST
 
+/* --nodes 0 29865: the group was lost on all, and who had slot 0 gets another one when the log is opened by the next. */
+START_TEST(slot_of_before_is_not_written)
+{
+	uint32_t writes, flush;
+
+	three_members();
+	h(1)->keep[EFFECT_WRITE] = true;
+	(void)world_write(&w, 1, 9);
+	flush = world_write(&w, 1, 10); /* behind the write that is under way */
+	for (uint32_t id = 1; id <= 3; id++)
+		world_disconnect(&w, id);
+	h(1)->keep[EFFECT_WRITE] = false;
+	harness_run(h(1));
+	ck_assert(world_waits(&w, 1, flush));
+	world_connect(&w, 6);
+	h(1)->keep[EFFECT_READ] = true;
+	writes = h(1)->effects[EFFECT_WRITE];
+	world_connect(&w, 1);
+	ck_assert_ptr_nonnull(harness_job(h(1), EFFECT_READ)); /* it is entering */
+	ck_assert_uint_eq(h(1)->effects[EFFECT_WRITE], writes);
+	h(1)->keep[EFFECT_READ] = false;
+	harness_run(h(1));
+	world_run(&w);
+	ck_assert(world_answered(&w, 1, flush, 0));
+	ck_assert(!harness_slot_bit(h(1), 0, 10));
+	ck_assert(harness_slot_bit(h(1), h(1)->core->logs[0]->own_slot, 10));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("core_slots");
@@ -126,6 +155,7 @@ int main(void)
 	tcase_add_test(tests, f6_next_boot_before_the_takeover);
 	tcase_add_test(tests, slot_that_could_not_be_freed);
 	tcase_add_test(tests, gone_and_back);
+	tcase_add_test(tests, slot_of_before_is_not_written);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -94,14 +94,21 @@ END_TEST
 /* The same of a window that has been claimed and not answered by all: the joiner need not answer it, and respects it. */
 START_TEST(claimed_before_the_join)
 {
-	uint32_t inside;
+	struct group_message heard = { .type = MESSAGE_HEARD, .sender = 2, .node = 3 };
+	uint32_t inside, resume;
 
 	open_on(1);
 	open_on(2);
 	w.node[1].held = true; /* it answers no claim */
 	open_legs(1);
 	ck_assert_uint_eq(h(1)->copy_count, 0);
-	open_on(3);
+	h(3)->keep[EFFECT_OPEN_LEGS] = true;
+	resume = world_resume(&w, 3, HARNESS_DISK);
+	ck_assert(world_waits(&w, 3, resume));
+	heard.number = w.last[MESSAGE_ENTER].number; /* just this */
+	world_send(&w, &heard);
+	world_run(&w);
+	ck_assert(world_answered(&w, 3, resume, 0));
 	ck_assert(same_log(1, 3));
 	inside = world_write(&w, 3, 40);
 	ck_assert(world_waits(&w, 3, inside));

@@ -273,8 +273,11 @@ START_TEST(corosync_is_too_busy)
 	(void)put(2);
 	turn(1);
 	ck_assert_uint_eq(fake.batches, 0);
+	ck_assert_uint_eq(port->counters.messages, 2);
+	ck_assert_uint_ge(port->counters.refused, 2);
 	fake.multicast = 0;
 	turn_until(&fake.batches, 1);
+	ck_assert_uint_eq(port->counters.batches, 1);
 	say_to_be_delivered(fake.sent, fake.sent_bytes, OWN, (uint32_t)getpid());
 	ck_assert_uint_eq(delivered(), 2);
 	ck_assert_uint_eq(owner.number[2], 1);

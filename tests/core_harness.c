@@ -96,6 +96,20 @@ static void grant_claim(struct harness *harness, const struct group_message *cla
 	}
 }
 
+/* And knows of an ENTER. */
+static void hear(struct harness *harness, const struct group_message *enter)
+{
+	struct group_message answer = { .type = MESSAGE_HEARD,
+					.number = enter->number,
+					.node = enter->sender };
+
+	for (uint32_t i = 0; i < harness->member_count; i++) {
+		answer.sender = harness->members[i];
+		if (answer.sender != enter->sender)
+			collect_message(harness, &answer);
+	}
+}
+
 static void take_effect(void *context, const struct effect *effect)
 {
 	struct harness *harness = context;
@@ -112,6 +126,8 @@ static void take_effect(void *context, const struct effect *effect)
 			harness->send(harness->send_context, &effect->message);
 		else
 			collect_message(harness, &effect->message);
+		if (harness->send == NULL && effect->message.type == MESSAGE_ENTER)
+			hear(harness, &effect->message);
 		if (harness->peers_grant && effect->message.type == MESSAGE_CLAIM)
 			grant_claim(harness, &effect->message);
 		break;

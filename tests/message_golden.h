@@ -187,6 +187,14 @@ static const uint8_t golden_call[] = {
 	0,    0, 0, 0, 0x88, 0x87, 0x86, 0x85, 0x84, 0x83, 0x82, 0x81
 };
 
+static const uint8_t golden_enter[] = { 0x18, 0,    0,    0,    1,    0,    0x1a, 0,
+					4,    3,    2,    1,    0,    0,    0,    0,
+					0x48, 0x47, 0x46, 0x45, 0x44, 0x43, 0x42, 0x41 };
+
+static const uint8_t golden_heard[] = { 0x1c, 0,    0,    0,    1,    0,    0x1b, 0,    4,    3,
+					2,    1,    0,    0,    0,    0,    0x48, 0x47, 0x46, 0x45,
+					0x44, 0x43, 0x42, 0x41, 0x54, 0x53, 0x52, 0x51 };
+
 struct golden {
 	const uint8_t *bytes;
 	size_t length_bytes;
@@ -255,6 +263,8 @@ static const struct golden goldens[] = {
 	{ GOLDEN_OF(release, RELEASE), GOLDEN_LOG, GOLDEN_REGIONS },
 	{ GOLDEN_OF(control, CONTROL), GOLDEN_LOG, GOLDEN_NUMBER, .message.paused = true },
 	{ GOLDEN_OF(call, CALL), GOLDEN_MASK },
+	{ GOLDEN_OF(enter, ENTER), GOLDEN_NUMBER },
+	{ GOLDEN_OF(heard, HEARD), GOLDEN_NUMBER, GOLDEN_NODE },
 };
 
 #define GOLDEN_COUNT (sizeof(goldens) / sizeof(goldens[0]))

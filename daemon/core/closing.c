@@ -80,7 +80,11 @@ void closing_left(struct core *core, struct log *log, const struct group_message
 	log->leave_sent = false;
 	log->left_alone = false;
 	if (log->closing.step == CLOSING_NONE && log->live == NO_INDEX) {
-		/* Said late, of a use that had ended: what was begun for it since is void. */
+		struct table *joining = table_joining(core, log);
+
+		/* Said late, of a use that had ended: what was begun for it since is void, a JOIN as well. */
+		if (joining != NULL)
+			joining->join_sent = false;
 		log->phase = LOG_CLOSED;
 		log->entering = ENTER_NONE;
 		log->own_slot = NO_INDEX;
@@ -108,7 +112,7 @@ static bool closes(struct core *core, struct log *log)
 {
 	const struct entry *entry = entry_find(core, &log->name);
 
-	return entry != NULL && entry->phase == LOG_CLOSING &&
+	return entry != NULL && entry->phase == LOG_CLOSING && !entry_unproven(entry) &&
 	       entry->founder == core->config.node_id && !log->closing.failed && !log->by_proxy;
 }
 
@@ -321,8 +325,9 @@ void closing_pump(struct core *core, struct log *log)
 	    closes(core, log) && others_left(core, log) && log->type == LOG_TYPE_DISK &&
 	    !base_has_writer(core, log))
 		closing_write_failed(core, log, -EIO);
-	if (log->closing.step == CLOSING_FLUSH && log->release == RELEASE_SETTLING &&
-	    log->replicated.durable < log->replicated.losses && !base_has_writer(core, log))
+	if ((log->closing.step == CLOSING_DRAIN || log->closing.step == CLOSING_FLUSH) &&
+	    log->release == RELEASE_SETTLING && log->replicated.durable < log->replicated.losses &&
+	    !base_has_writer(core, log))
 		closing_write_failed(core, log, -EIO);
 	while (log->closing.step != CLOSING_NONE && step_done(core, table, log))
 		enter(core, log, table, (enum closing_step)(log->closing.step + 1));

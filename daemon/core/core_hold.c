@@ -86,7 +86,8 @@ void core_hold_confirm(struct core *core, struct log *log, const struct group_me
 					.number = message->number };
 
 	if (message->sender != core->config.node_id && log->type == LOG_TYPE_CORE &&
-	    (log->has_state || log->importing))
+	    (log->has_state || log->importing ||
+	     (log->rejoin_wanted && !PLANTED(PLANT_LACKING_SILENT))))
 		multicast(core, log, &answer);
 	if (message->sender != core->config.node_id || !log->wish.asked ||
 	    message->number != log->wish.number)

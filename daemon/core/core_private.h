@@ -225,6 +225,7 @@ enum opening_step {
 struct opening {
 	enum opening_step step;
 	bool reading;
+	bool kept; /* core log: the state that this node has is what all had until now */
 	bool failed; /* the log device could not be read or written: the log works without it, and FLUSH fails */
 	uint32_t table;
 	uint64_t cursor;       /* bytes read so far, or slot number */
@@ -325,6 +326,13 @@ struct proxied {
 	uint64_t regions[WINDOW_REGIONS_MAX];
 };
 
+/* ENTER, and who has not answered it: see heard.c. */
+struct heard {
+	uint64_t number; /* 0: it was not said */
+	bool delivered;
+	uint32_t missing[CORE_NODES_MAX]; /* node ids, or 0 */
+};
+
 struct log {
 	uint32_t index;
 	void *memory;
@@ -357,6 +365,7 @@ struct log {
 	bool unsynced_told;     /* to the group, whose state lacked it */
 	struct bitmap reclaim;  /* out of sync in a state that did not count */
 	struct catch_up catch_up;
+	struct heard heard;
 	enum enter_step entering;
 	uint64_t slot_generation; /* of the superblock when the own slot was written */
 

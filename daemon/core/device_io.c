@@ -39,6 +39,14 @@ static bool base_may_be_written(const struct log *log)
 	return base_is_ours(log) && (!log->base_frozen || PLANTED(PLANT_BASE_UNPROVEN));
 }
 
+/* The slot of before may be another node's by now: until the own one has been placed nothing is written to it. */
+static bool slot_may_be_written(const struct log *log)
+{
+	return log->own_slot != NO_INDEX &&
+	       (log->entering == ENTER_NONE || log->entering == ENTER_SLOT_WRITING ||
+		log->entering == ENTER_HEADER_WRITING);
+}
+
 void device_pump(struct core *core, struct log *log)
 {
 	if (log->type != LOG_TYPE_DISK || log->device != DEVICE_OPEN || log->opening.failed ||
@@ -49,7 +57,7 @@ void device_pump(struct core *core, struct log *log)
 			log_wake_at(log, log->write_retry_ms);
 		return;
 	}
-	while (log->io_flying < CORE_IO_MAX && log->own_slot != NO_INDEX &&
+	while (log->io_flying < CORE_IO_MAX && slot_may_be_written(log) &&
 	       write_next(core, log, &log->slot))
 		log->slot_writes++;
 	while (log->io_flying < CORE_IO_MAX && base_may_be_written(log) &&

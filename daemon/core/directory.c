@@ -9,10 +9,11 @@
  *   CLOSED     | OPENING, founder  | -      | -                       | -             | -
  *   OPENING    | waits             | OPEN   | -                       | -             | CLOSED
  *   OPEN       | fetches the state | -      | CLOSING                 | -             | -
- *   CLOSING    | waits             | -      | -                       | CLOSED        | CLOSED, or OPEN (1)
+ *   CLOSING    | waits             | -      | -                       | CLOSED        | CLOSED (1)
  *
  *   CLOSED with somebody waiting is OPENING at once, by the oldest who waits.  OPEN without any member that has the
- *   state is CLOSED.  (1) when a member departed meanwhile: nothing is closed over what it may still write.
+ *   state is CLOSED.  (1) it may still close the device: what comes next waits until it is proven to be stopped.  A core log goes on, OPEN,
+ *   where others have the state.
  */
 #include <string.h>
 
@@ -334,6 +335,8 @@ void directory_deliver(struct core *core, const struct group_message *message)
 	case MESSAGE_DIRECTORY:
 	case MESSAGE_STOPPED:
 	case MESSAGE_CALL:
+	case MESSAGE_ENTER:
+	case MESSAGE_HEARD:
 	case MESSAGE_TYPES:
 		break; /* group.c */
 	}
@@ -341,11 +344,10 @@ void directory_deliver(struct core *core, const struct group_message *message)
 
 /* ---- views and proof ---- */
 
-/* Who opens a disk log writes to it before its kernel does, and may lag behind the others' views for long. */
+/* Who opens a log may have done so: its OPENED comes back to it first. */
 static bool may_write(const struct entry *entry, const struct member *member)
 {
-	bool opens = entry->phase == LOG_OPENING && entry->founder == member->node_id &&
-		     entry->name.log_type == LOG_TYPE_DISK;
+	bool opens = entry->phase == LOG_OPENING && entry->founder == member->node_id;
 
 	return member->use != MEMBER_FOLLOWS && (member->live || opens);
 }

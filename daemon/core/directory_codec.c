@@ -16,6 +16,7 @@
 
 #include "bytes.h"
 #include "core_private.h"
+#include "plant.h"
 
 enum record { RECORD_GROUP = 1, RECORD_STOPPED, RECORD_NODE, RECORD_ENTRY, RECORD_MEMBER };
 enum {
@@ -30,6 +31,7 @@ enum {
 };
 
 #define RECORD_BYTES_MAX 512
+#define RECORD_GROUP_BYTES 37 /* behind its kind */
 
 /* ---- sending ---- */
 
@@ -168,6 +170,9 @@ static bool take_group(struct core *core, struct reader *reader)
 	struct group *group = &core->group;
 	uint64_t directory = group->directory;
 
+	/* The nodes go only with a record that is whole: by them it is known whose next piece counts. */
+	if (reader->size - reader->used < RECORD_GROUP_BYTES && !PLANTED(PLANT_PIECE_WIPES))
+		return false;
 	memset(group, 0, sizeof(*group));
 	group->directory = directory;
 	group->settled = true;
@@ -309,7 +314,7 @@ void directory_found(struct core *core)
 		group->entry[e].used = false;
 	group->entries_end = 0;
 	group->version = MESSAGE_VERSION_HIGHEST;
-	group->views = core->config.incarnation << 8 | core->config.node_id;
+	group->views = group_number(core);
 	for (uint32_t i = 0; i < CORE_NODES_MAX; i++)
 		if (group->node[i].node_id != 0 && group->node[i].in_view &&
 		    group->node[i].version_highest < group->version)

@@ -75,6 +75,7 @@ void enter_again(struct core *core, struct log *log, const struct member *me)
 
 void enter_begin(struct core *core, struct log *log)
 {
+	heard_forget(log);
 	log->opening.failed = false;
 	log->by_proxy = false;
 	log->device_bad = false;

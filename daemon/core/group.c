@@ -16,7 +16,9 @@
 #include "plant.h"
 
 #define HELLO_AGAIN UINT64_MAX
-#define CALLS_MAX 65536
+/* FNV-1a, 64 bits. */
+#define FNV_OFFSET UINT64_C(0xcbf29ce484222325)
+#define FNV_PRIME UINT64_C(0x100000001b3)
 
 struct group_node *group_node_find(struct core *core, uint32_t node_id)
 {
@@ -122,6 +124,9 @@ void group_send_directory(struct core *core)
 	if (group_lowest_current(&core->group) == UINT32_MAX || !group_anybody_lacks(core))
 		return;
 	core->group.directory++;
+	/* What was kept behind the point of the one before is in this one. */
+	if (core->local.fetching && !PLANTED(PLANT_CATCH_UP_STALE))
+		catch_up_begin(&core->local.catch_up);
 	if (group_lowest_current(&core->group) == core->config.node_id)
 		directory_send(core);
 }
@@ -159,10 +164,15 @@ static void settle(struct core *core)
 	if (winner == NULL || me == NULL || !me->in_view)
 		return;
 	group->settled = true;
+	core->pump_all = true; /* see heard.c */
 	core->local.epoch_sent = false;
-	for (uint32_t i = 0; i < CORE_NODES_MAX; i++)
-		if (group->node[i].node_id != 0 && group->node[i].in_view)
-			group->node[i].current = same_past(&group->node[i], winner);
+	for (uint32_t i = 0; i < CORE_NODES_MAX; i++) {
+		if (group->node[i].node_id == 0 || !group->node[i].in_view)
+			continue;
+		group->node[i].current = same_past(&group->node[i], winner);
+		if (!group->node[i].current)
+			heard_no_state(core, group->node[i].node_id);
+	}
 	if (me->current && winner->fresh)
 		directory_found(core);
 	if (me->current) {
@@ -184,6 +194,8 @@ static void hello_again(struct core *core, struct group_node *node,
 	if (message->number != HELLO_AGAIN)
 		return;
 	node->current = false;
+	/* It may have dropped what it was to answer; the state that it gets now knows of that. */
+	heard_no_state(core, node->node_id);
 	if (node->node_id == core->config.node_id)
 		group_fetch(core);
 	group_send_directory(core);
@@ -304,6 +316,20 @@ static void deliver_directory(struct core *core, const struct group_message *mes
 	core->pump_all = true;
 }
 
+/* Also another boot of this node gives no such number: an answer that is late must not count for it. */
+uint64_t group_number(struct core *core)
+{
+	const uint64_t parts[] = { core->config.node_id, core->config.incarnation,
+				   ++core->local.numbers };
+	uint64_t number = FNV_OFFSET;
+
+	for (size_t i = 0; i < MESSAGE_ID_BYTES; i++)
+		number = (number ^ core->config.boot_id[i]) * FNV_PRIME;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		number = (number ^ parts[i]) * FNV_PRIME;
+	return number == 0 ? 1 : number;
+}
+
 /* All are to say hello; the lowest node calls for it. */
 void group_greet(struct core *core)
 {
@@ -321,7 +347,7 @@ void group_greet(struct core *core)
 	}
 	if (lowest != core->config.node_id)
 		return;
-	message.mask = core->config.incarnation * CALLS_MAX + ++core->local.calls % CALLS_MAX + 1;
+	message.mask = group_number(core);
 	multicast_group(core, &message);
 }
 
@@ -342,12 +368,17 @@ static void deliver_call(struct core *core, const struct group_message *message)
 /* One message in its place in the order, at once or when a snapshot has been read. */
 void group_apply(struct core *core, const struct group_message *message)
 {
-	if (!is_current(core, message->sender))
+	if (!is_current(core, message->sender) &&
+	    !(PLANTED(PLANT_STRANGER_HEARD) && message->type == MESSAGE_STOPPED))
 		return;
 	if (message->type == MESSAGE_EPOCH)
 		deliver_epoch(core, message);
 	else if (message->type == MESSAGE_STOPPED)
 		proof_delivered(core, message);
+	else if (message->type == MESSAGE_ENTER)
+		heard_enter_delivered(core, message);
+	else if (message->type == MESSAGE_HEARD)
+		heard_delivered(core, message);
 	else
 		directory_deliver(core, message);
 }

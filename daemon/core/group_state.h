@@ -20,16 +20,17 @@
  *
  * A member's life in a log:
  *
- *               | JOIN     | LEAVING  | LEAVE            | UNFOLLOW | view: left          | proof   | MERGED
- *   none        | resumed  | -        | -                | -        | -                   | -       | -
- *   follows     | resumed  | -        | -                | none     | none                | -       | follows
- *   resumed     | resumed  | leaving  | follows          | -        | departed, or none (1) | -     | resumed
- *   leaving     | -        | -        | follows, to merge (2) | -   | departed            | -       | -
- *   departed    | resumed (3) | -     | -                | -        | -                   | to merge| -
- *   to merge    | -        | -        | -                | -        | -                   | -       | none
+ *               | JOIN         | LEAVING | LEAVE                 | UNFOLLOW, GONE | view: left           | proof    | MERGED
+ *   none        | resumed      | -       | -                     | -              | -                    | -        | -
+ *   follows     | resumed      | -       | -                     | none           | none                 | -        | -
+ *   resumed     | resumed      | leaving | follows, to merge (2) | to merge       | departed, or none (1) | -       | -
+ *   leaving     | resumed      | -       | follows, to merge (2) | to merge       | departed             | -        | -
+ *   departed    | resumed (3)  | -       | -                     | to merge       | -                    | to merge | -
+ *   to merge    | -            | -       | -                     | -              | -                    | -        | none
  *
  *   (1) none when it cannot have written: no slot, and its first resume.  (2) when its slot could not be freed.
  *   (3) the same boot id comes back: its daemon was restarted, or the partition has healed.
+ *   -: nothing changes.  tests/check_core_member_life.c has every cell.
  */
 #ifndef DMCLOGD_GROUP_STATE_H
 #define DMCLOGD_GROUP_STATE_H
@@ -154,7 +155,7 @@ struct local_group_state {
 	bool quorum_heard, quorate;
 	uint64_t quorum_since_ms;
 	bool epoch_sent;
-	uint64_t calls; /* of this node */
+	uint64_t numbers; /* see group_number() */
 	bool fetching;
 	bool active; /* in the group, with its state and quorum: see group_pump() */
 	struct catch_up catch_up;

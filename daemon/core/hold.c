@@ -99,8 +99,9 @@ void hold_clear(struct core *core, struct log *log, uint64_t region)
 	if (!bitmap_clear(&log->marked, region))
 		return;
 	if (bitmap_clear(&log->pending, region)) {
-		/* Marked and cleared before any FLUSH was answered; its bit may be on its way to the slot. */
-		if (log->type == LOG_TYPE_DISK && log->own_slot != NO_INDEX)
+		/* Marked and cleared before any FLUSH was answered, and its bit may be on its way to the slot; or held in a
+		 * slot that could not be entered again: that bit waits for a flush of the legs as well. */
+		if (log->type == LOG_TYPE_DISK)
 			(void)bitmap_set(&log->leaving, region);
 		return;
 	}

@@ -94,6 +94,14 @@ bool entry_unproven(const struct entry *entry)
 	return false;
 }
 
+bool entry_lived(const struct entry *entry)
+{
+	for (uint32_t i = 0; i < CORE_NODES_MAX; i++)
+		if (entry->member[i].node_id != 0 && entry->member[i].live)
+			return true;
+	return false;
+}
+
 static struct member *oldest_of(struct entry *entry, bool with_state, bool using)
 {
 	struct member *oldest = NULL;
@@ -200,7 +208,7 @@ static void transfer(struct core *core, struct entry *entry)
 
 static void allot_slots(struct entry *entry)
 {
-	if (entry->phase != LOG_OPEN && entry->phase != LOG_CLOSING)
+	if (entry->phase != LOG_OPEN)
 		return;
 	for (uint32_t i = 0; i < CORE_NODES_MAX; i++) {
 		struct member *member = &entry->member[i];
@@ -270,8 +278,9 @@ static void settle_phase(struct core *core, struct entry *entry)
 		entry->founder = entry->last_leaving;
 		founder = member_find(entry, entry->founder);
 	}
-	if (entry->phase == LOG_CLOSING && founder != NULL && entry_unproven(entry))
-		entry->phase = LOG_OPEN;
+	/* It may still close the device: whoever comes waits for its end, and reads that. */
+	if (entry->phase == LOG_CLOSING && founder == NULL && entry->name.log_type == LOG_TYPE_DISK)
+		entry->phase = LOG_CLOSED;
 	if (entry->phase == LOG_CLOSING &&
 	    (founder == NULL || founder->use != MEMBER_LEAVING ||
 	     (PLANTED(PLANT_FOUND_WHILE_CLOSING) && entry_next_founder(entry) != NULL)))

@@ -66,6 +66,7 @@ void membership_lost(struct core *core, struct log *log)
 	log->takeover.step = TAKEOVER_NONE;
 	log->entering = ENTER_NONE;
 	log->opening.step = OPENING_NONE;
+	heard_forget(log);
 	log->phase = LOG_CLOSED;
 	copying_lost(log);
 	for (uint32_t i = 0; i < core->tables_end; i++)
@@ -149,6 +150,7 @@ void membership_joined(struct core *core, const struct group_message *message)
 		return;
 	log->rejoin_sent = false;
 	log->rejoin_wanted = false;
+	heard_forget(log);
 	log->leave_sent = false;
 	if (log->live != NO_INDEX)
 		core->tables[log->live].told_failed = core->tables[log->live].flush_told = false;
@@ -278,7 +280,7 @@ void membership_pump(struct core *core, struct log *log)
 	    log->phase == LOG_CLOSED && log->io_flying == 0 && log->copier.flying == 0)
 		opening_begin(core, log);
 	if (entry->phase == LOG_OPEN && log->has_state && log->phase == LOG_CLOSED &&
-	    (log->live != NO_INDEX || opening_side_known(core, log)))
+	    (log->live != NO_INDEX || opening_side_known(core, log)) && heard_by_all(core, log))
 		enter_begin(core, log);
 	if (entry->phase == LOG_OPEN)
 		fetch_again(core, log, me);
@@ -354,7 +356,7 @@ void membership_say_absent(struct core *core)
 		bool asked = entry->phase == LOG_OPENING &&
 			     member_find(entry, core->config.node_id) == NULL &&
 			     !entry_absent(entry, core->config.node_id) &&
-			     !has_table(core, &entry->name, true);
+			     !has_table(core, &entry->name, entry->name.log_type == LOG_TYPE_DISK);
 
 		if (!entry->used || entry->gone_sent || PLANTED(PLANT_GHOST_SILENT) ||
 		    (!asked && !is_ghost(core, entry)))

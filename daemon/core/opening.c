@@ -8,11 +8,10 @@
  * leaves a device that says no more than before.
  *
  * Kinds: base 1 is in sync.  Base 0 is never, but for a luid that was resumed before: what it knew as in sync or lost is
- * lost (G12, C1).  A core log keeps its state for such a luid and starts anew for any other (H1).
+ * lost (G12, C1).  A core log keeps its state for such a luid, when it is still that of the group, and starts anew for any other (H1).
  */
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "bytes.h"
@@ -123,7 +122,19 @@ void opening_delivered(struct core *core, struct log *log)
 		unknown_again(core, table);
 }
 
-/* What other members may have held is not known here when the group's state is gone. */
+/* `sync` and `nosync` count at a luid's first RESUME only, and never over what others may have written (F21). */
+static enum sync_option sync_applies(struct core *core, const struct log *log)
+{
+	const struct table *table = &core->tables[log->opening.table];
+
+	if ((table->resumed_once || log->opening.merge_count > 0 || log->opening.everything_dirty ||
+	     log->everything_held || entry_lived(entry_find(core, &log->name))) &&
+	    !PLANTED(PLANT_NOSYNC_ALWAYS))
+		return SYNC_DEFAULT;
+	return table->sync;
+}
+
+/* When the group's state is gone, nobody knows what other members may have held. */
 static void open_core_log_again(struct log *log)
 {
 	for (uint64_t r = 0; r < log->region_count; r++)
@@ -139,10 +150,12 @@ static void open_core_log(struct core *core, struct log *log, const struct table
 		hold_all_again(log);
 	} else if (!table->resumed_once) {
 		bitmap_clear_all(&log->replicated.lost);
-		if (table->sync == SYNC_SKIP && !log->everything_held)
+		if (sync_applies(core, log) == SYNC_SKIP)
 			bitmap_clear_all(&log->replicated.out);
 		else
 			bitmap_set_all(&log->replicated.out);
+	} else if (!log->opening.kept) {
+		open_core_log_again(log);
 	}
 	said_opened(core, log);
 }
@@ -195,7 +208,7 @@ static void held_is_lost(struct log *log, const struct bitmap *holds)
 
 void opening_begin(struct core *core, struct log *log)
 {
-	struct opening fresh = { .table = opening_table(core, log) };
+	struct opening fresh = { .table = opening_table(core, log), .kept = log->has_state };
 	const struct table *table = &core->tables[fresh.table];
 
 	assert(log->phase == LOG_CLOSED && log->io_flying == 0);
@@ -203,6 +216,7 @@ void opening_begin(struct core *core, struct log *log)
 	log->opening = fresh;
 	log->phase = LOG_OPENING;
 	log->entering = ENTER_NONE;
+	heard_forget(log);
 	log->has_state = false; /* until OPENED says what it is */
 	log->device_failed = false;
 	log->write_retry_ms = 0;
@@ -254,114 +268,7 @@ static void opening_failed(struct core *core, struct log *log)
 	said_opened(core, log);
 }
 
-/* ---- waiting for proof ---- */
-
-static void tell_waiting(struct core *core, struct log *log, const char *text)
-{
-	struct effect_event event = { .event = EVENT_WAITING_FOR_SLOT, .text = text };
-
-	if (!log->opening.waiting_told)
-		emit_event(core, log, &event);
-	log->opening.waiting_told = true;
-}
-
-/* For people: 32 digits. */
-static const char *boot_text(const uint8_t *boot_id, char text[2 * MESSAGE_ID_BYTES + 1])
-{
-	for (size_t i = 0; i < MESSAGE_ID_BYTES; i++)
-		(void)snprintf(text + 2 * i, 3, "%02x", boot_id[i]);
-	return text;
-}
-
-bool opening_side_known(struct core *core, struct log *log)
-{
-	uint32_t node_id = proof_other_side(core);
-	char text[192];
-
-	if (node_id == 0)
-		return true;
-	(void)snprintf(
-		text, sizeof(text),
-		"node %u left, may have quorum as well and is not proven to be stopped: dmclog fenced %u",
-		node_id, node_id);
-	tell_waiting(core, log, text);
-	return false;
-}
-
-/* Members that departed without proof may have writes to the log device under way: none is read before. */
-static bool members_proven(struct core *core, struct log *log)
-{
-	const struct entry *entry = entry_find(core, &log->name);
-	char boot[2 * MESSAGE_ID_BYTES + 1];
-	char text[224];
-
-	for (uint32_t i = 0; entry != NULL && i < CORE_NODES_MAX; i++) {
-		if (!member_unproven(&entry->member[i]) || PLANTED(PLANT_OPEN_UNPROVEN))
-			continue;
-		(void)snprintf(
-			text, sizeof(text),
-			"node %u (boot %s) left while it used this log and is not proven to be stopped",
-			entry->member[i].node_id, boot_text(entry->member[i].boot_id, boot));
-		tell_waiting(core, log, text);
-		return false;
-	}
-	return true;
-}
-
-static void opening_again(struct log *log)
-{
-	struct opening fresh = { .table = log->opening.table,
-				 .waiting_told = log->opening.waiting_told };
-
-	memcpy(fresh.random_id, log->opening.random_id, DISK_ID_BYTES);
-	log->opening = fresh;
-	image_place(&log->base, 0, log->layout.slot_offset_bytes, log->block_bytes);
-	opening_next(log, OPENING_READ_HEAD);
-	log->again = true;
-}
-
-static bool proof_complete(struct core *core, struct log *log)
-{
-	struct opening *opening = &log->opening;
-	char boot[2 * MESSAGE_ID_BYTES + 1];
-	char text[224];
-
-	for (uint32_t i = 0; i < opening->merge_count; i++) {
-		const struct disk_slot_header *owner = &opening->owner[i];
-
-		if (slot_owner_proven(core, log, owner))
-			continue;
-		(void)snprintf(
-			text, sizeof(text),
-			"slot %u of node %u (boot %s) in cluster \"%.63s\" is in use and that node is "
-			"not proven to be stopped",
-			opening->merge[i], owner->node_id, boot_text(owner->boot_id, boot),
-			opening->old.cluster_name);
-		opening->unproven = i;
-		tell_waiting(core, log, text);
-		opening->read_again = true;
-		return false;
-	}
-	if (!opening->read_again)
-		return true;
-	/* Until the proof its owner may have written: base and slots are read once more. */
-	opening_again(log);
-	return false;
-}
-
 /* ---- base ---- */
-
-/* `sync` and `nosync` count at a luid's first RESUME only, and never over slots in use (F21). */
-static enum sync_option sync_applies(struct core *core, const struct log *log)
-{
-	const struct table *table = &core->tables[log->opening.table];
-
-	if ((table->resumed_once || log->opening.merge_count > 0 || log->opening.everything_dirty ||
-	     log->everything_held) &&
-	    !PLANTED(PLANT_NOSYNC_ALWAYS))
-		return SYNC_DEFAULT;
-	return table->sync;
-}
 
 /* What this kernel has reported stays out of sync, whatever the device says: it writes that on one leg. */
 static void settle_base(struct core *core, struct log *log)
@@ -447,14 +354,15 @@ static bool step_done(struct core *core, struct log *log)
 {
 	switch (log->opening.step) {
 	case OPENING_WAIT_MEMBERS:
-		return opening_side_known(core, log) && members_proven(core, log);
+		return opening_side_known(core, log) && opening_members_proven(core, log) &&
+		       heard_by_all(core, log) && opening_all_asked(core, log);
 	case OPENING_READ_HEAD:
 	case OPENING_READ_BASE:
 	case OPENING_READ_SLOT_HEADERS:
 	case OPENING_READ_SLOTS:
 		return opening_read_more(core, log);
 	case OPENING_WAIT_PROOF:
-		return proof_complete(core, log);
+		return opening_owners_proven(core, log);
 	case OPENING_WRITE_MERGED:
 	case OPENING_WRITE_BASE:
 	case OPENING_WRITE_SLOT:

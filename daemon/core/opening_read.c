@@ -62,9 +62,11 @@ static void decide(struct log *log)
 	} else if (in_use) {
 		opening->valid_count = minimum(opening->old.region_count, log->region_count);
 		opening->slots_valid = slots_fit(log);
-		opening->everything_dirty = !opening->slots_valid;
+		opening->everything_dirty = !opening->slots_valid && !PLANTED(PLANT_SLOTS_UNFIT);
 		opening->origin = "a log that was left in use";
 	} else {
+		if (PLANTED(PLANT_SUPERBLOCK_GUESSED))
+			opening->valid_count = log->region_count;
 		opening->origin = "an empty log";
 	}
 	if (superblock_status == 0 && opening->old.region_sectors != log->region_sectors) {

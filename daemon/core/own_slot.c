@@ -15,6 +15,8 @@ static bool same_layout(const struct log *log)
 {
 	const struct disk_superblock *old = &log->opening.old;
 
+	if (PLANTED(PLANT_LAYOUT_TRUSTED))
+		return log->opening.superblock_valid && old->region_count == log->region_count;
 	return log->opening.superblock_valid && old->region_count == log->region_count &&
 	       old->slot_offset_bytes == log->layout.slot_offset_bytes &&
 	       old->slot_bytes ==
@@ -42,10 +44,16 @@ void slot_place(struct log *log, uint32_t slot)
 		    log->layout.slot_bytes, log->block_bytes);
 	image_fill(&log->slot, DISK_SLOT_HEADER_BYTES,
 		   log->layout.slot_bytes - DISK_SLOT_HEADER_BYTES, fill);
+	(void)slot_covers_holds(log);
+	set_slot_bits(log, &log->pending);
+}
+
+bool slot_covers_holds(struct log *log)
+{
 	set_slot_bits(log, &log->held);
 	set_slot_bits(log, &log->leaving);
 	set_slot_bits(log, &log->releasing);
-	set_slot_bits(log, &log->pending);
+	return image_clean(&log->slot);
 }
 
 bool layout_fits(const struct log *log, const struct disk_layout *layout)

@@ -171,6 +171,8 @@
 	X(COPY_BASE_SET)                                                                   \
 	/* half of the nodes opens and joins logs while the other half may do so, too */   \
 	X(HALF_OPENS)                                                                      \
+	/* a log is used before the other nodes know of it */                              \
+	X(ENTERS_UNHEARD)                                                                  \
 	/* who has no slot has nobody who holds for it */                                  \
 	X(NO_PROXY)                                                                        \
 	/* a log that nobody could open is copied */                                       \
@@ -182,7 +184,31 @@
 	/* who gets the disk role leaves base bits of regions out of sync */               \
 	X(ROLE_KEEPS_BASE)                                                                 \
 	/* ... and of those that were lost and copied before the base showed the loss */   \
-	X(UNDURABLE_KEPT)
+	X(UNDURABLE_KEPT)                                                                  \
+	/* no status tells of what came before its table is resumed */                     \
+	X(EARLY_UNSAID)                                                                    \
+	PLANT_LIST_FOREIGN(X)
+
+/* Those that need what comes from outside (--foreign). */
+#define PLANT_LIST_FOREIGN(X)                                                           \
+	/* region numbers of a request are believed */                                  \
+	X(REGION_UNCHECKED)                                                             \
+	/* IN_SYNC of a region that is not there is 0 */                                \
+	X(IN_SYNC_WILD)                                                                 \
+	/* who is in no view may say that a node is stopped */                          \
+	X(STRANGER_HEARD)                                                               \
+	/* what is kept while the state is fetched goes on when it is sent once more */ \
+	X(CATCH_UP_STALE)                                                               \
+	/* core log: who has to fetch the state once more does not confirm a hold */    \
+	X(LACKING_SILENT)                                                               \
+	/* a piece of the state that breaks off takes the list of nodes with it */      \
+	X(PIECE_WIPES)                                                                  \
+	/* slots that do not fit on the device count as empty */                        \
+	X(SLOTS_UNFIT)                                                                  \
+	/* a log in use whose superblock cannot be read counts as one without slots */  \
+	X(SUPERBLOCK_GUESSED)                                                           \
+	/* slots are where the superblock of before says, whatever the device's size */ \
+	X(LAYOUT_TRUSTED)
 
 #define PLANT_ENUM(name) PLANT_##name,
 enum plant { PLANT_NONE, PLANT_LIST(PLANT_ENUM) PLANT_COUNT };

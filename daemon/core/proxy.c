@@ -205,7 +205,8 @@ void proxy_let_go(struct log *log, uint64_t bit)
 			(void)bitmap_set(&log->leaving, region);
 }
 
-/* Before our slot goes: what it holds for others is lost instead.  What it was asked for and never had is not held by it. */
+/* Before our slot goes: what it holds for others is lost instead.  What it was asked for and never had is not held by it, nor
+ * will it say so: the next one is asked. */
 void proxy_give_up(struct core *core, struct log *log)
 {
 	uint32_t me;
@@ -215,10 +216,11 @@ void proxy_give_up(struct core *core, struct log *log)
 	for (uint32_t m = 0; m < CORE_NODES_MAX; m++) {
 		uint64_t bit = m == me ? BITMAP_NONE : bitmap_next(&log->replicated.holds[m], 0);
 
+		log->proxied[m].wanted = false;
 		for (; bit != BITMAP_NONE; bit = bitmap_next(&log->replicated.holds[m], bit + 1))
 			for (uint64_t r = bit << log->hold_granularity;
 			     r < (bit + 1) << log->hold_granularity && r < log->region_count; r++)
-				if (image_test(&log->slot, DISK_SLOT_HEADER_BYTES,
+				if (image_sure(&log->slot, DISK_SLOT_HEADER_BYTES,
 					       r >> log->layout.granularity))
 					(void)bitmap_set(&log->merging, r);
 	}
@@ -323,7 +325,8 @@ static void try_device(struct core *core, struct log *log)
 	if (log->own_slot == NO_INDEX || log->entering != ENTER_NONE || !image_clean(&log->slot))
 		return;
 	if (!log->device_failed) {
-		if (log->by_proxy)
+		/* Also what the proxy has confirmed since the slot was placed. */
+		if (log->by_proxy && slot_covers_holds(log))
 			end_proxy(core, log);
 	} else if (core->now_ms >= log->write_retry_ms) {
 		image_try(&log->slot);

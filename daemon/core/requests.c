@@ -18,7 +18,7 @@
 static bool regions_valid(const struct log *log, const struct request *request)
 {
 	for (uint32_t i = 0; i < request->region_count; i++)
-		if (request->regions[i] >= log->region_count)
+		if (request->regions[i] >= log->region_count && !PLANTED(PLANT_REGION_UNCHECKED))
 			return false;
 	return true;
 }
@@ -35,10 +35,11 @@ static void answer(struct core *core, struct table *table, enum request_type typ
 	answer_waiting(core, table, type, error, NULL, 0);
 }
 
-/* Nobody can write to it that holds for this node. */
+/* Nobody can write to it that holds for this node.  Where an Opening failed and another node has opened the log since, it is
+ * entered again, and FLUSH waits. */
 static bool device_dead(struct core *core, struct log *log)
 {
-	return log->opening.failed ||
+	return (log->opening.failed && log->phase == LOG_OPEN) ||
 	       ((log->device_failed || log->by_proxy) && proxy_hopeless(core, log));
 }
 
@@ -123,6 +124,8 @@ static void in_sync(struct core *core, struct table *table, struct log *log,
 	/* An error would count as "not in sync": a number that is wrong is told 1 (G25). */
 	if (PLANTED(PLANT_LOST_TOLD_OUT) && region < log->region_count &&
 	    bitmap_test(&log->replicated.lost, region))
+		answer_waiting_flag(core, table, REQUEST_IN_SYNC, 0);
+	else if (PLANTED(PLANT_IN_SYNC_WILD) && region >= log->region_count)
 		answer_waiting_flag(core, table, REQUEST_IN_SYNC, 0);
 	else if (region >= log->region_count || table->conflict ||
 		 !bitmap_test(&log->replicated.out, region) ||

@@ -120,7 +120,7 @@ void device_put_header(struct log *log, uint64_t nr_regions);
 void device_put_superblock(struct log *log);
 void device_put_slot_header(struct core *core, struct log *log, enum disk_slot_state state);
 
-/* ---- opening.c, opening_read.c, closing.c ---- */
+/* ---- opening.c, opening_proof.c, opening_read.c, closing.c ---- */
 
 void opening_begin(struct core *core, struct log *log);
 /* OPENED of our own has been delivered: the log can be used. */
@@ -130,6 +130,8 @@ int opened_take(struct core *core, struct entry *entry, const struct group_messa
 bool layout_fits(const struct log *log, const struct disk_layout *layout);
 /* Lays the own slot out, with a bit for all that is held. */
 void slot_place(struct log *log, uint32_t slot);
+/* Sets the bits of all that is held, or to be let go; true when all of the slot is on the device. */
+bool slot_covers_holds(struct log *log);
 void opening_pump(struct core *core, struct log *log);
 void opening_read(struct core *core, struct log *log, const struct input_io *io);
 void opening_fail(struct core *core, struct log *log, int status, const char *what);
@@ -140,6 +142,10 @@ bool predecessor_take(struct core *core, const struct log *log);
 void opening_next(struct log *log, enum opening_step step);
 /* Nobody may begin to use the log without this side's knowing; says once for whom it waits. */
 bool opening_side_known(struct core *core, struct log *log);
+bool opening_members_proven(struct core *core, struct log *log);
+bool opening_all_asked(struct core *core, struct log *log);
+/* The slots are read again when an owner was not proven at once. */
+bool opening_owners_proven(struct core *core, struct log *log);
 /* opening_read.c: true when this step has nothing more to read. */
 bool opening_read_more(struct core *core, struct log *log);
 void closing_begin(struct log *log, uint32_t table);
@@ -220,6 +226,8 @@ void proof_pump(struct core *core);
 
 /* All are to say hello; the lowest node calls for it. */
 void group_greet(struct core *core);
+/* For a CALL or an ENTER: no other one of any node, boot or daemon has it.  Never 0. */
+uint64_t group_number(struct core *core);
 /* This node's past does not count: it is given up, and the group's state fetched from this point on. */
 void group_fetch(struct core *core);
 bool group_anybody_lacks(const struct core *core);
@@ -256,6 +264,8 @@ void member_remove(struct core *core, struct entry *entry, struct member *member
 const struct entry *entry_look(const struct core *core, const struct log_name *name);
 struct entry *entry_find(struct core *core, const struct log_name *name);
 bool entry_unproven(const struct entry *entry);
+/* Some member's kernel may have been let write before this Opening. */
+bool entry_lived(const struct entry *entry);
 /* Another log with this uuid must end first (F22). */
 bool entry_in_the_way(struct core *core, const struct log_name *name);
 bool entry_replaced(struct core *core, const struct log_name *name);
@@ -346,6 +356,19 @@ void windows_need_not(struct core *core, struct log *log, uint32_t member);
 void windows_lock(struct log *log);
 /* It copies nothing any more, and may have had no group to give its windows back to. */
 void windows_of_claimer(struct log *log, uint32_t node_id);
+
+/* ---- heard.c ---- */
+
+/* Asks for it at the first call.  False while a node is missing, or the group cannot be spoken to. */
+bool heard_by_all(struct core *core, struct log *log);
+/* A node that has not answered, or 0. */
+uint32_t heard_missing(const struct log *log);
+/* What comes next must be asked for anew. */
+void heard_forget(struct log *log);
+void heard_enter_delivered(struct core *core, const struct group_message *message);
+void heard_delivered(struct core *core, const struct group_message *message);
+/* It has left, or must fetch the group's state: that one will know. */
+void heard_no_state(struct core *core, uint32_t node_id);
 
 /* ---- membership.c, entering.c ---- */
 

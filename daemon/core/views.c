@@ -44,6 +44,7 @@ static void node_left(struct core *core, uint32_t node_id, enum view_reason reas
 	node->of_own_will = reason == VIEW_LEAVE;
 	node->greeted = false;
 	node->current = false;
+	heard_no_state(core, node_id);
 	directory_left(core, node_id);
 }
 

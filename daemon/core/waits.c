@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core_private.h"
+#include "plant.h"
 #include "core_status.h"
 
 /* What is being told, and of whom. */
@@ -114,6 +115,14 @@ static void add_opening(struct waits *waits)
 	struct core_wait *wait;
 	bool foreign;
 
+	if (heard_missing(waits->log) != 0) {
+		add_node(waits, CORE_WAIT_MEMBER, heard_missing(waits->log));
+		return;
+	}
+	if (opening->step == OPENING_WAIT_MEMBERS) {
+		(void)add(waits, CORE_WAIT_GROUP);
+		return;
+	}
 	if (opening->step != OPENING_WAIT_PROOF || opening->unproven >= opening->merge_count) {
 		(void)add(waits, CORE_WAIT_DEVICE);
 		return;
@@ -160,7 +169,7 @@ static void add_unjoined(struct waits *waits, const struct table *table)
 		    other->phase == TABLE_READY || core->logs[other->log] == NULL ||
 		    strcmp(core->logs[other->log]->name.uuid, waits->log->name.uuid) != 0)
 			continue;
-		add(waits, CORE_WAIT_TABLE)->luid = other->luid;
+		(void)add(waits, CORE_WAIT_TABLE);
 		return;
 	}
 	if (waits->log->copier.flying > 0)
@@ -193,6 +202,8 @@ static void add_resume(struct waits *waits, const struct table *table)
 		add_node(waits, CORE_WAIT_MEMBER, entry->founder);
 	} else if (!waits->log->has_state) {
 		add_sender(waits);
+	} else if (heard_missing(waits->log) != 0) {
+		add_node(waits, CORE_WAIT_MEMBER, heard_missing(waits->log));
 	} else {
 		(void)add(waits, CORE_WAIT_DEVICE);
 	}
@@ -374,6 +385,23 @@ static void add_request(struct waits *waits, const struct table *table, enum req
 	}
 }
 
+/* What came before the table is resumed, or has been resumed again: see comes_too_early() of requests.c. */
+static void add_early(struct waits *waits, const struct table *table)
+{
+	for (uint32_t i = 0; i < UNKNOWN_REQUESTS_MAX; i++) {
+		const struct unknown_request *early = &waits->core->unknown_requests[i];
+
+		if (early->version == 0 || early->luid != table->luid ||
+		    PLANTED(PLANT_EARLY_UNSAID))
+			continue;
+		waits->now = (struct core_wait){ .request = early->type,
+						 .luid = early->luid,
+						 .since_ms = early->since_ms };
+		if (!add_inactive(waits))
+			add_resume(waits, table);
+	}
+}
+
 /* What is out of sync and is not being copied. */
 static void add_copying(struct waits *waits)
 {
@@ -414,10 +442,12 @@ uint32_t core_log_waits(const struct core *core, uint32_t index,
 	for (uint32_t i = 0; i < core->tables_end; i++) {
 		const struct table *table = &core->tables[i];
 
-		for (uint32_t type = 1; table->used && table->log == index && type < REQUEST_TYPES;
-		     type++)
+		if (!table->used || table->log != index)
+			continue;
+		for (uint32_t type = 1; type < REQUEST_TYPES; type++)
 			if (table->waiting[type].active)
 				add_request(&waits, table, (enum request_type)type);
+		add_early(&waits, table);
 	}
 	add_copying(&waits);
 	return waits.count;

@@ -11,16 +11,13 @@ set -u
 [ -e /dev/fd ] || ln -s /proc/self/fd /dev/fd # a node has no udev
 group=$1 contestant=$2 ms=$3
 slow=65536 small=131072 half=1048576 large=4194304 huge=8388608 # sectors: 32, 64, 512 MiB, 2, 4 GiB
-hot_mib=4                               # 8 regions of 512 KiB
 legs="/dev/ubdb 0 /dev/ubdc 0"
 daemon=
 responder_log=/tmp/responder.log
 daemon_log=/mnt/job/d.log
 
-give_up() {
-	echo "$group: $*" >&2
-	exit 1
-}
+# shellcheck source=tests/bench/measures.sh
+. "$TREE/tests/bench/measures.sh"
 
 # "until" with a limit, without a process for each look.
 exec {idle}<> <(:)
@@ -71,29 +68,6 @@ mirror_load() { # SECTORS sync|nosync: everything but the resume
 }
 mirror_create() { mirror_load "$@" && dmsetup resume m; }
 mirror_remove() { dmsetup remove m || give_up "$contestant: the mirror stays"; }
-
-# One process for several jobs, one after the other: it takes half a second to start.
-# Terse output, version 3: field 3 is the job, 8 reads a second, 49 writes a second.
-fio_run() { # ARGUMENT...: "MEASURE VALUE" for each job
-	fio --thread --filename=/dev/mapper/m --bs=4k --direct=1 --ioengine=libaio --gtod_reduce=1 \
-		--minimal "$@" 2>/tmp/fio.err | "$TREE/tests/bench/terse"
-	[ ! -s /tmp/fio.err ] || cat /tmp/fio.err >&2
-}
-# Over and over for the time given, without the beginning.
-time_based=(--time_based "--runtime=${ms}ms" --ramp_time=200ms)
-hot=(--rw=randwrite "--size=${hot_mib}M")
-
-# Each write goes to a region that was not written since the mirror came up.
-each_region_once() { # MEASURE DEPTH ORDER
-	local from=$EPOCHREALTIME value
-	value=$(fio_run --name="$1" --read_iolog="/mnt/job/region-order-$3" --iodepth="$2" \
-		"--runtime=${ms}ms")
-	if [ $(((${EPOCHREALTIME/[.,]/} - ${from/[.,]/}) / 1000)) -lt "$ms" ]; then
-		echo "$1 invalid all regions were written before the time was over"
-	else
-		echo "$value"
-	fi
-}
 
 still_resyncing() { # LINE: is what was measured worth anything?
 	local in_sync total

@@ -209,6 +209,8 @@ static void create(struct sim *sim, struct dmdev *dev)
 		return;
 	}
 	mirror->creator = dev;
+	if (running)
+		foreign_disk_unused(sim, mirror);
 	admin_next_as_now(dev);
 	if (running && mirror->truth == TRUTH_DISK && !admin_needs_new_leg(mirror) &&
 	    log_knows_geometry(mirror) && rng_one_in(&sim->rng, 4))

@@ -17,6 +17,15 @@ static bool unwatched(const struct core *core, const struct log *log)
 	return false;
 }
 
+/* Who has the disk role has made the base what the state says.  Before, the one that had it may have known more: what it copied,
+ * and said to nobody else before it lost the group, stands in the base as in sync. */
+static bool base_settled(const struct core *core, const struct log *log)
+{
+	const struct entry *entry = entry_look(core, &log->name);
+
+	return entry != NULL && entry->base_settled;
+}
+
 /* Some member is held for, as this node knows. */
 static bool held_for(const struct log *log)
 {
@@ -48,6 +57,9 @@ bool core_view(const struct core *core, const char *uuid, enum log_type type,
 			.resumed = log->live != NO_INDEX,
 			.failed = log->opening.failed,
 			.unwatched = unwatched(core, log),
+			.base_settled = base_settled(core, log),
+			.base_ours = log->base_role == BASE_OURS,
+			.undurable = log->replicated.losses > log->replicated.durable,
 			.by_proxy = log->by_proxy || log->device_told,
 			.somebody_by_proxy = held_for(log),
 			.can_write = log->phase == LOG_OPEN && log->live != NO_INDEX &&
@@ -84,4 +96,26 @@ uint64_t core_view_holds(const struct core *core, uint32_t index, uint64_t word)
 				held |= UINT64_C(1) << i;
 	}
 	return held;
+}
+
+bool core_view_held_for(const struct core *core, uint32_t index, uint64_t region)
+{
+	const struct log *log = core->logs[index];
+
+	/* Before a reload it may have been smaller. */
+	if (log->type != LOG_TYPE_DISK || region >= log->region_count)
+		return false;
+	for (uint32_t m = 0; m < CORE_NODES_MAX; m++)
+		if (bitmap_test(&log->replicated.holds[m], region >> log->hold_granularity))
+			return true;
+	return false;
+}
+
+bool core_view_let_go_unheld(const struct core *core, uint32_t index, uint64_t region)
+{
+	const struct log *log = core->logs[index];
+
+	return log->type == LOG_TYPE_DISK && region < log->region_count &&
+	       !bitmap_test(&log->held, region) &&
+	       (bitmap_test(&log->leaving, region) || bitmap_test(&log->releasing, region));
 }

@@ -4,10 +4,12 @@
  *
  * The rule of disk_format.h, read independently of the core: a region is clean if its base bit is 1 and no slot in use
  * (with the superblock's id and generation) has its bit; while the kernel header says nr_regions != 0 the bitmap
- * alone is the truth, for regions below nr_regions.  Without a header or, with nr_regions 0, without a superblock nothing is clean.
+ * alone is the truth, for regions below nr_regions.  Without a header or, with nr_regions 0, without a superblock nothing is clean;
+ * nor is anything when a slot is ours by its magic and cannot be read: it may have been in use.
  * Blocks are independent, so for one region it is enough to try the contents of header and superblock one by
  * one, and to take of base blocks the most and of slot blocks the least.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "sim.h"
@@ -35,9 +37,14 @@ static bool superblock_plausible(const struct mirror *mirror,
 {
 	return superblock->region_sectors >= CELL_SECTORS &&
 	       superblock->region_sectors % CELL_SECTORS == 0 && superblock->region_count > 0 &&
-	       superblock->region_count <= mirror->cells_max &&
-	       superblock->slot_offset_bytes + superblock->slot_count * superblock->slot_bytes <=
-		       mirror->disk->device_bytes;
+	       superblock->region_count <= mirror->cells_max;
+}
+
+static bool slots_fit(const struct disk *disk, const struct disk_superblock *superblock)
+{
+	return superblock->slot_offset_bytes < disk->device_bytes &&
+	       (disk->device_bytes - superblock->slot_offset_bytes) / superblock->slot_bytes >=
+		       superblock->slot_count;
 }
 
 static void geometry_of(const struct mirror *mirror, const struct disk_superblock *superblock,
@@ -80,11 +87,14 @@ static void slots_parse(struct disk *disk, const struct disk_superblock *superbl
 	disk->slots_offset_bytes = superblock->slot_offset_bytes;
 	disk->slots_bytes = superblock->slot_bytes;
 	disk->slots_count = superblock->slot_count;
-	for (uint32_t i = 0; i < superblock->slot_count; i++)
-		disk->slot_valid[i] =
-			disk_slot_header_decode(disk->bytes + disk->slots_offset_bytes +
-							i * disk->slots_bytes,
-						&disk->slot_headers[i]) == 0;
+	for (uint32_t i = 0; i < superblock->slot_count; i++) {
+		int status = disk_slot_header_decode(disk->bytes + disk->slots_offset_bytes +
+							     i * disk->slots_bytes,
+						     &disk->slot_headers[i]);
+
+		disk->slot_valid[i] = status == 0;
+		disk->slot_unreadable[i] = status < 0 && status != -ENODATA;
+	}
 }
 
 /* The slot counts in every outcome. */
@@ -194,10 +204,15 @@ static void outcome_make(struct mirror *mirror, const uint8_t *head, const uint8
 	outcome_base(disk, head, known, outcome);
 	if (header.nr_regions != 0)
 		return;
+	outcome->nothing_clean = !slots_fit(disk, &superblock); /* nobody knows what they covered */
+	if (outcome->nothing_clean)
+		return;
 	slots_parse(disk, &superblock);
-	for (uint32_t slot = 0; slot < superblock.slot_count; slot++)
+	for (uint32_t slot = 0; slot < superblock.slot_count; slot++) {
+		outcome->nothing_clean |= disk->slot_unreadable[slot];
 		if (slot_surely_counts(disk, &superblock, slot))
 			slot_subtract(disk, &superblock, slot, outcome);
+	}
 }
 
 void disk_truth_outcomes(struct sim *sim, struct mirror *mirror,

@@ -64,6 +64,7 @@ void group_multicast(struct sim *sim, struct node *node, const struct group_mess
 	     message->region_count, message->region_count > 0 ? message->regions[0] : 0);
 	if (member->state == MEMBER_OUT)
 		return; /* the connection is lost, the daemon has not heard of it */
+	foreign_note_sent(sim, node, message);
 	parcel = parcel_pack(sim, node, message);
 	if (parcel == NULL)
 		return;
@@ -134,23 +135,49 @@ static void deliver_view(struct sim *sim, struct node *node, const struct group_
 	daemon_step(sim, node, &input);
 }
 
-static void deliver_message(struct sim *sim, struct node *node, const struct group_event *event)
+/* Whoever is in the view of this node has delivered it. */
+static bool heard_by_all(const struct sim *sim, const struct node *node, const struct ring *ring,
+			 uint64_t at)
+{
+	for (uint32_t i = 0; i < sim->node_count; i++) {
+		const struct segment *segment = &sim->nodes[i].group.path[0];
+
+		if ((node->group.view >> i & 1) != 0 &&
+		    (sim->nodes[i].group.path_count == 0 || segment->ring != ring ||
+		     segment->at <= at))
+			return false;
+	}
+	return true;
+}
+
+static void deliver_message(struct sim *sim, struct node *node, const struct group_event *event,
+			    bool last)
 {
 	struct group_message message;
 	struct input input = { .type = INPUT_DELIVERED, .delivered = &message };
+	bool own = event->parcel->foreign == PARCEL_OWN;
+	bool stranger = event->parcel->foreign == PARCEL_STRANGER;
+	uint64_t before = stranger ? foreign_state(node) : 0;
 
+	if (!own && foreign_dropped(sim, node, event->parcel))
+		return;
 	parcel_unpack(sim, event->parcel, &message);
 	if (sim->failed)
 		return;
 	event->parcel->refs++; /* what the step orders may push it out */
-	if (event->parcel->sender == node->index)
+	if (event->parcel->sender == node->index && own)
 		node->group.under_way--;
 	NOTE(sim, "delivered", message.type, message.window,
 	     "node %u: delivered %s of %u, window %u, mask %" PRIx64, node->index,
 	     message_name(message.type), message.sender, message.window, message.mask);
-	if (!event->delivered)
+	if (!event->delivered && own)
 		windows_understand(sim, node, &message);
+	if (last)
+		windows_heard_by_all(sim, &message);
 	daemon_step(sim, node, &input);
+	if (stranger && !sim->failed && foreign_state(node) != before)
+		violate(sim, "2", "node %u: the state has changed by a stranger's %s", node->index,
+			message_name(message.type));
 	parcel_put(sim, event->parcel);
 }
 
@@ -171,7 +198,7 @@ void group_deliver(struct sim *sim, struct node *node)
 	if (event.parcel == NULL)
 		deliver_view(sim, node, &event);
 	else
-		deliver_message(sim, node, &event);
+		deliver_message(sim, node, &event, heard_by_all(sim, node, ring, at));
 	if (sim->failed)
 		return;
 	state_check(sim, node, ring, at);

@@ -228,6 +228,7 @@ void kernel_answer(struct sim *sim, struct node *node, const struct answer *answ
 	     request_type_name(answer->type), answer->seq, answer->error, answer->payload_bytes,
 	     answer->payload_bytes > 0 ? answer->payload[0] : 0,
 	     thread == NULL ? ", nobody waits for it" : "");
+	foreign_answered(sim, node, answer);
 	if (thread == NULL)
 		return;
 	type = thread->call == CALL_SENT ? thread->request.type :

@@ -32,6 +32,7 @@ struct parcel *parcel_pack(struct sim *sim, const struct node *node,
 	parcel->length_bytes = (uint32_t)length;
 	parcel->refs = 1;
 	parcel->size_class = size_class;
+	parcel->foreign = PARCEL_OWN;
 	memcpy(parcel->bytes, bytes, (size_t)length);
 	return parcel;
 }

@@ -2,7 +2,8 @@
 /*
  * What oracle 3 understands of the messages: windows, which of their regions may be written again, and losses.
  *
- * A message counts from its first delivery to anybody.
+ * A message counts from its first delivery to anybody; that a region is in sync from the last one, since who dies first may
+ * have been the only one to hear it.
  */
 #include <string.h>
 
@@ -21,7 +22,8 @@ static const char *const names[MESSAGE_TYPES] = {
 	[MESSAGE_VOID] = "VOID",           [MESSAGE_HEALTH] = "HEALTH",
 	[MESSAGE_HOLD] = "HOLD",           [MESSAGE_CONFIRM] = "CONFIRM",
 	[MESSAGE_RELEASE] = "RELEASE",     [MESSAGE_CONTROL] = "CONTROL",
-	[MESSAGE_CALL] = "CALL",
+	[MESSAGE_CALL] = "CALL",           [MESSAGE_ENTER] = "ENTER",
+	[MESSAGE_HEARD] = "HEARD",
 };
 
 const char *message_name(enum group_message_type type)
@@ -95,13 +97,37 @@ static void windows_spoiled(struct sim *sim, const struct mirror *mirror,
 	}
 }
 
+/* As many are elsewhere as are here, as with two_node: their past may win when they meet, and what was said here to them is
+ * forgotten then. */
+static bool others_may_win(const struct sim *sim, const struct claim *claim)
+{
+	uint32_t here = 0, elsewhere = 0;
+
+	for (uint32_t i = 0; i < sim->node_count; i++)
+		if ((claim->view >> i & 1) != 0)
+			here++;
+		else if (sim->nodes[i].daemon.alive)
+			elsewhere++;
+	return elsewhere >= here;
+}
+
+/* Who has lost the group tells what its old state had out of sync (H2), which the device may call clean: see oracle_count.c. */
+static void note_reclaim(const struct node *sender, struct mirror *mirror,
+			 const struct group_message *message)
+{
+	struct core_view view;
+
+	if (message->data_bytes > 0 && view_of_mirror(sender, mirror, &view) && !view.base_ours)
+		mirror->was_reclaimed = true;
+}
+
 void windows_understand(struct sim *sim, struct node *node, const struct group_message *message)
 {
 	struct mirror *mirror = mirror_of(sim, &message->log);
 	const struct node *sender = &sim->nodes[message->sender - 1];
 	struct claim *claim;
 
-	if (message->type < MESSAGE_JOIN || message->type == MESSAGE_CALL)
+	if (message->type < MESSAGE_JOIN || message->type >= MESSAGE_CALL)
 		return;
 	if (mirror == NULL) {
 		violate(sim, "2", "message about an unknown mirror \"%s\"", message->log.uuid);
@@ -116,6 +142,7 @@ void windows_understand(struct sim *sim, struct node *node, const struct group_m
 	if (message->type == MESSAGE_LOST) {
 		copy_check_lost(sim, node, mirror, message);
 		windows_spoiled(sim, mirror, message);
+		note_reclaim(sender, mirror, message);
 	}
 	if (message->type == MESSAGE_CLAIM && message->region_count <= WINDOW_REGIONS_MAX)
 		claim_note(sim, node, mirror, message);
@@ -127,16 +154,28 @@ void windows_understand(struct sim *sim, struct node *node, const struct group_m
 			message->window);
 		return;
 	}
-	for (uint32_t i = 0; i < claim->region_count; i++) {
+	for (uint32_t i = 0; message->type == MESSAGE_VOID && i < claim->region_count; i++) {
 		if ((message->mask >> i & 1) == 0)
 			continue;
-		if (message->type == MESSAGE_VOID) {
-			claim->voided |= UINT64_C(1) << i;
-			copy_void(sim, mirror, sender, claim->regions[i]);
-		} else if (!claim->spoiled) {
-			copy_note_synced(mirror, claim->regions[i]);
-		}
+		claim->voided |= UINT64_C(1) << i;
+		copy_void(sim, mirror, sender, claim->regions[i]);
 	}
+}
+
+void windows_heard_by_all(struct sim *sim, const struct group_message *message)
+{
+	struct mirror *mirror = mirror_of(sim, &message->log);
+	const struct claim *claim;
+
+	if (mirror == NULL || message->type != MESSAGE_SYNCED)
+		return;
+	claim = claim_find(sim, mirror, message);
+	if (claim == NULL || claim->spoiled || others_may_win(sim, claim))
+		return;
+	for (uint32_t i = 0; i < claim->region_count; i++)
+		if ((message->mask >> i & 1) != 0 &&
+		    !region_is_held_for(sim, mirror, claim->regions[i]))
+			copy_note_synced(mirror, claim->regions[i]);
 }
 
 void windows_view(struct sim *sim, uint32_t members)

@@ -30,6 +30,8 @@ static const char usage[] =
 	"                   log device), partition, corosync (its end), pause, all (nodes at once),\n"
 	"                   operator, slow (I/O), lost (requests), tryagain (a busy group), types (disk log to\n"
 	"                   core log and back), changes (on all nodes together), second (mirror)\n"
+	"  --foreign        and what comes from outside: spoiled log devices, requests that no kernel sends,\n"
+	"                   messages of strangers, of yesterday, or spoiled; another run of the seed\n"
 	"  --minimise       of seed N alone: the shortest failure by the same oracle, with the fewest nodes and\n"
 	"                   the most left out; each line has the options of the best so far\n"
 	"  --seconds T      begin no seed after so long (0: no limit)\n"
@@ -198,9 +200,9 @@ static void report(double seconds)
 	       counts->stale_excused, counts->swallowed);
 	printf("%" PRIu64 " views, %" PRIu64 " partitions, %" PRIu64 " nodes fenced, %" PRIu64
 	       " by watchdogs, %" PRIu64 " pauses, %" PRIu64 " corosync restarts, %" PRIu64
-	       " changes on all nodes\n",
+	       " changes on all nodes, %" PRIu64 " foreign\n",
 	       counts->views, counts->partitions, counts->fenced, counts->watchdogs, counts->pauses,
-	       counts->engine_restarts, counts->changes);
+	       counts->engine_restarts, counts->changes, counts->foreign);
 }
 
 struct command {
@@ -265,6 +267,9 @@ static int take_option(struct command *command, int option, const char *value)
 	case '2':
 		command->twice = true;
 		break;
+	case 'f':
+		options->foreign = true;
+		break;
 	case 't':
 		options->trace = true;
 		break;
@@ -324,6 +329,7 @@ int main(int argc, char **argv)
 		{ "plant", required_argument, NULL, 'p' },
 		{ "oracle", required_argument, NULL, 'o' },
 		{ "twice", no_argument, NULL, '2' },
+		{ "foreign", no_argument, NULL, 'f' },
 		{ "trace", no_argument, NULL, 't' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },

@@ -71,7 +71,7 @@ static void print(const char *what, const struct best *best)
 			printf("%s%s", first ? " --without " : ",", feature_name(i));
 			first = 0;
 		}
-	putchar('\n');
+	puts(best->options.foreign ? " --foreign" : "");
 	fflush(stdout);
 }
 

@@ -53,6 +53,14 @@ static void check_cleaner(struct sim *sim, struct mirror *mirror, uint64_t word,
 	const struct disk *disk = mirror->disk;
 	bool failed = disk->last_error_ms != UINT64_MAX;
 
+	for (uint64_t rest = bad; rest != 0; rest &= rest - 1) {
+		uint64_t bit = (uint64_t)__builtin_ctzll(rest);
+
+		if (region_is_let_go_unheld(sim, mirror, word * 64 + bit))
+			bad &= ~(UINT64_C(1) << bit);
+	}
+	if (bad == 0)
+		return;
 	if (failed || mirror->was_held_for) {
 		if (mirror->cleaner_ms == 0 || (failed && mirror->cleaner_ms < disk->last_error_ms))
 			mirror->cleaner_ms = sim->now_ms;
@@ -78,14 +86,16 @@ static void count_check_mirror(struct sim *sim, const struct node *node, struct 
 	words = (view.region_count + 63) / 64;
 	if (words > WORDS_EACH_STEP && sim->event % MANY_WORDS_ONE_IN != 0)
 		return;
-	compare = mirror->truth == TRUTH_DISK && state_is_newest(sim, node) &&
+	compare = mirror->truth == TRUTH_DISK && view.base_settled && state_is_newest(sim, node) &&
 		  clean->geometry.region_count == view.region_count &&
 		  clean->geometry.region_sectors == mirror->geometry.region_sectors;
 	for (uint64_t word = 0; word < words; word++) {
 		out += (uint64_t)__builtin_popcountll(view.out[word]);
 		if (!compare)
 			continue;
-		bad = clean->possible[word] & view.out[word];
+		bad = mirror->was_reclaimed && view.undurable ?
+			      0 :
+			      clean->possible[word] & view.out[word];
 		cleaner |= bad != 0;
 		if (bad != 0)
 			check_cleaner(sim, mirror, word, bad);

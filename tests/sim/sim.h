@@ -188,6 +188,7 @@ struct disk {
 	uint64_t slots_offset_bytes, slots_bytes;
 	uint32_t slots_count;
 	bool slot_valid[DISK_SLOTS_MAX];
+	bool slot_unreadable[DISK_SLOTS_MAX]; /* ours by its magic, and nothing else fits */
 	struct disk_slot_header slot_headers[DISK_SLOTS_MAX];
 };
 
@@ -248,6 +249,7 @@ struct mirror {
 	uint64_t cleaner_ms;   /* since when the log device is cleaner than the state, or 0 */
 	bool last_could_write; /* ... who used it last, and was not about to leave */
 	bool was_held_for;     /* some node has had no slot that it could write */
+	bool was_reclaimed;    /* a node has told what a state that did not count had out of sync */
 	uint64_t *may_copy;    /* bit r: not clean at the last cut or since */
 	struct copy *copies[COPIES_MAX]; /* under way */
 	uint32_t copy_count;
@@ -389,6 +391,7 @@ struct options {
 	uint32_t nodes;
 	uint64_t cut_at;  /* --crash-every: a power cut at that event, no other fault; else 0 */
 	uint32_t without; /* bit i: without feature i */
+	bool foreign;     /* --foreign */
 	bool trace, verbose;
 };
 
@@ -405,7 +408,22 @@ struct counts {
 	uint64_t events, requests, copies, copied_voided, node_crashes, daemon_crashes, reads,
 		writes;
 	uint64_t stale_excused, swallowed, reloads, takeovers, legs_failed, disk_errors, cache_lost,
-		eio, views, partitions, fenced, watchdogs, pauses, engine_restarts, changes;
+		eio, views, partitions, fenced, watchdogs, pauses, engine_restarts, changes,
+		foreign;
+};
+
+#define FOREIGN_KEPT 16
+
+/* See foreign.c. */
+struct foreign {
+	struct rng rng;
+	uint64_t next_event;
+	struct parcel *kept[FOREIGN_KEPT]; /* messages of members that may come again */
+	uint32_t kept_next;
+	/* the request that a core is being given */
+	const struct node *asker; /* or NULL */
+	uint32_t seq;
+	bool wild; /* names a region that is not there */
 };
 
 enum phase { PHASE_RUN, PHASE_SETTLE, PHASE_CLOSE };
@@ -423,6 +441,7 @@ struct sim {
 	uint32_t mirror_count;
 	struct group group;
 	struct counts counts;
+	struct foreign foreign;
 	uint64_t hash;
 	bool failed;
 	const char *oracle;

@@ -13,6 +13,9 @@
 #define HASHED_LOGS_MAX 8 /* logs of a node whose state is compared */
 #define CLAIMS_MAX 4096
 
+/* Sent by a daemon; by nobody that is in a view; or a daemon's, once more or spoiled: see foreign_group.c. */
+enum parcel_foreign { PARCEL_OWN, PARCEL_STRANGER, PARCEL_REPEATED };
+
 /* A message on its way: what is on the wire. */
 struct parcel {
 	struct parcel *next;
@@ -21,6 +24,7 @@ struct parcel {
 	uint32_t length_bytes;
 	uint32_t refs;
 	uint32_t size_class;
+	enum parcel_foreign foreign;
 	uint8_t bytes[]; /* group_message_encode() */
 };
 

@@ -5,6 +5,7 @@
 #ifndef SIM_PARTS_H
 #define SIM_PARTS_H
 
+#include "core_status.h"
 #include "sim.h"
 #include "sim_view.h"
 
@@ -132,6 +133,8 @@ void cluster_watchdogs(struct sim *sim);
 const char *message_name(enum group_message_type type);
 /* The first delivery of a message to anybody. */
 void windows_understand(struct sim *sim, struct node *node, const struct group_message *message);
+/* All members have delivered it. */
+void windows_heard_by_all(struct sim *sim, const struct group_message *message);
 /* These nodes (bit i: node i) have left somebody's view. */
 void windows_departed(struct sim *sim, uint32_t gone);
 /* A view with these nodes is delivered for the first time, perhaps to one that comes new. */
@@ -287,6 +290,25 @@ void fault_all(struct sim *sim);
 /* The item belongs to what pauses. */
 bool item_pauses(const struct sim *sim, const struct item *item, uint64_t *ret_until_ms);
 
+/* ---- foreign*.c: what comes from outside and is not as it should be ---- */
+
+void foreign_init(struct sim *sim);
+/* Before each event. */
+void foreign_next(struct sim *sim);
+void foreign_disk_spoil(struct sim *sim);
+/* The mirror is used by nobody, and about to be. */
+void foreign_disk_unused(struct sim *sim, struct mirror *mirror);
+void foreign_request(struct sim *sim);
+void foreign_answered(struct sim *sim, const struct node *node, const struct answer *answer);
+void foreign_stranger(struct sim *sim);
+void foreign_replay(struct sim *sim);
+/* A daemon multicasts this: it may come again, or spoiled before. */
+void foreign_note_sent(struct sim *sim, struct node *node, const struct group_message *message);
+/* All replicated state of a node, as a number. */
+uint64_t foreign_state(const struct node *node);
+/* The port would not let it through. */
+bool foreign_dropped(struct sim *sim, struct node *node, const struct parcel *parcel);
+
 /* ---- kernel_disk_log.c ---- */
 
 /* The kernel's own disk log runs the mirror for a while, ended cleanly or by a power cut. */
@@ -334,6 +356,11 @@ void disk_structure_changed(struct disk *disk, uint64_t offset_bytes);
 bool writer_known(const struct sim *sim, const struct node *node, const struct mirror *mirror);
 /* Some node holds by another one's slot. */
 bool somebody_is_held_for(const struct sim *sim, const struct mirror *mirror);
+/* The state says so of this region: it is lost once more when that node has stopped. */
+bool region_is_held_for(const struct sim *sim, const struct mirror *mirror, uint64_t region);
+/* Some node marked it, and no FLUSH was answered before the CLEAR: nothing was written.  When a flush of the legs fails it is lost
+ * all the same, with no slot bit that stands on the device. */
+bool region_is_let_go_unheld(const struct sim *sim, const struct mirror *mirror, uint64_t region);
 
 /* ---- oracles ---- */
 
@@ -370,6 +397,8 @@ void liveness_check(struct sim *sim, struct node *node);
 /* True when all is quiet, in sync and equal; violates when the legs are not. */
 bool settle_check(struct sim *sim, char *reason, size_t reason_bytes);
 void close_check(struct sim *sim, struct mirror *mirror);
+/* After each event. */
+void status_check(struct sim *sim);
 /* 6 */
 void count_check(struct sim *sim, struct node *node);
 

@@ -13,7 +13,10 @@ struct core_view {
 	bool open, everything_held, resumed;
 	bool failed; /* works without its log device */
 	bool unwatched; /* a member left, and its side may have gone on: all is lost when it is proven stopped */
-	bool by_proxy;          /* another node holds for it */
+	bool base_settled; /* the base has been compared with the state since the disk role moved */
+	bool base_ours;    /* it writes the base */
+	bool undurable;    /* a loss is not known to stand in the base yet */
+	bool by_proxy;     /* another node holds for it */
 	bool somebody_by_proxy; /* some member holds by another one's slot, as this node knows */
 	bool can_write; /* it has a slot, on a device that has not failed, and uses the log */
 	bool active;    /* in a group that has settled, with quorum and with the state */
@@ -31,5 +34,11 @@ bool core_view(const struct core *core, const char *uuid, enum log_type type,
 
 /* The regions of this word that some member of a core log holds, as this node knows. */
 uint64_t core_view_holds(const struct core *core, uint32_t index, uint64_t word);
+
+/* Some member of a disk log has another one hold this region, as this node knows. */
+bool core_view_held_for(const struct core *core, uint32_t index, uint64_t region);
+
+/* Marked and cleared before any FLUSH was answered, and not let go of yet. */
+bool core_view_let_go_unheld(const struct core *core, uint32_t index, uint64_t region);
 
 #endif

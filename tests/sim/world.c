@@ -63,6 +63,7 @@ static void mirror_build(struct sim *sim, struct mirror *mirror, uint32_t index)
 static void world_build(struct sim *sim)
 {
 	profile_choose(sim);
+	foreign_init(sim);
 	sim->nodes = sim_alloc(sim, sim->profile.nodes * sizeof(struct node));
 	sim->node_count = sim->profile.nodes;
 	sim->mirror_count = sim->profile.mirrors;
@@ -210,6 +211,7 @@ static bool world_next(struct sim *sim)
 	sim->event++;
 	if (sim->phase == PHASE_RUN && sim->event >= sim->fault_event)
 		fault_next(sim);
+	foreign_next(sim);
 	do {
 		schedule_time(sim);
 		cluster_watchdogs(sim);
@@ -224,6 +226,8 @@ static bool world_next(struct sim *sim)
 		schedule_in(sim, until_ms - sim->now_ms, item.type, item.node, item.object);
 	} while (true);
 	world_step(sim, &item);
+	if (!sim->failed)
+		status_check(sim);
 	return !sim->failed;
 }
 

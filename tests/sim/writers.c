@@ -60,3 +60,29 @@ bool somebody_is_held_for(const struct sim *sim, const struct mirror *mirror)
 	}
 	return false;
 }
+
+bool region_is_held_for(const struct sim *sim, const struct mirror *mirror, uint64_t region)
+{
+	for (uint32_t i = 0; i < sim->node_count; i++) {
+		const struct node *node = &sim->nodes[i];
+		struct core_view view;
+
+		if (view_of_mirror(node, mirror, &view) &&
+		    core_view_held_for(node->daemon.core, view.index, region))
+			return true;
+	}
+	return false;
+}
+
+bool region_is_let_go_unheld(const struct sim *sim, const struct mirror *mirror, uint64_t region)
+{
+	for (uint32_t i = 0; i < sim->node_count; i++) {
+		const struct node *node = &sim->nodes[i];
+		struct core_view view;
+
+		if (view_of_mirror(node, mirror, &view) &&
+		    core_view_let_go_unheld(node->daemon.core, view.index, region))
+			return true;
+	}
+	return false;
+}

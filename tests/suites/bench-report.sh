@@ -48,3 +48,33 @@ for ((i = 10; i <= 130; i++)); do line+=";$([ $i = 49 ] && echo 1379 || echo 0)"
 check terse "hot1 1386" "$(tests/bench/terse <<<"$line")"
 check terse-error "hot1 invalid fio error 5" "$(sed 's/hot1;0;0/hot1;0;5/' <<<"$line" | tests/bench/terse)"
 check terse-nothing 1 "$(tests/bench/terse </dev/null; echo $?)"
+
+# make bench-cluster: pair by pair, so that a slow repetition weighs no more than a fast one.
+cat >"$work/raw-cluster" <<END
+1 one hot1 1000
+1 three hot1 900
+2 one hot1 100
+2 three hot1 99
+3 three hot1 300
+3 one hot1 300
+1 three cold1 500
+1 one cold1 invalid all regions were written before the time was over
+1 three touch 9
+1 three copy 2
+1 three hotmsg 0
+1 three join 1.00
+1 three joinsync 0.02
+END
+out=$(tests/bench/report-cluster "$work/raw-cluster")
+rc=$?
+tidy=$(tr -s ' ' <<<"$out")
+check cluster-pairs "depth 1, three nodes / one 0.99 >= 0.95 pass" "$tidy"
+check cluster-invalid "cold random write, depth 1, three nodes / one no value" "$tidy"
+check cluster-invalid-told "invalid: 1 one cold1 invalid all regions" "$tidy"
+check cluster-copies "on three 4.50" "$tidy"
+check cluster-limit "at random, seconds 1.00 < 1.00 short" "$tidy"
+check cluster-totals "3 of 4 targets met" "$tidy"
+check cluster-status-invalid 1 "$rc"
+grep -v cold1 "$work/raw-cluster" >"$work/good-cluster"
+check cluster-status-valid 0 "$(tests/bench/report-cluster "$work/good-cluster" >/dev/null; echo $?)"
+check cluster-not-understood "not understood: 1 one hot1" "$(echo "1 one hot1" | tests/bench/report-cluster)"

@@ -45,10 +45,11 @@ regress() { # NODES SEED EVENTS WITHOUT
 	judge "sim-regression-$1-$2" --nodes "$1" --seed "$2" --events "$3" "${without[@]}"
 }
 
-plant() { # NAME NODES ORACLE [FIRST-SEED]
-	local found
-	found=$("$sim" --plant "$1" --nodes "$2" --oracle "$3" --seed "${4:-1}" --seeds 1000 \
-		--events 10000 2>&1 | grep -B1 '^found')
+plant() { # NAME NODES ORACLE [FIRST-SEED [OPTION]]
+	local found first=${4:-1}
+	[ "$first" != - ] || first=1
+	found=$("$sim" --plant "$1" --nodes "$2" --oracle "$3" --seed "$first" --seeds 1000 \
+		--events 10000 ${5:+"$5"} 2>&1 | grep -B1 '^found')
 	if [ -n "$found" ]; then
 		echo "ok sim-plant-$1 found by $(sed -E \
 			's/^(seed [0-9]+ nodes [0-9]+) .*(oracle [^:]*):.*/\1 in \2/;1q' <<<"$found")"
@@ -64,6 +65,9 @@ work() {
 		echo "judge sim-seeds-nodes-$nodes --nodes $nodes --seeds $seeds"
 	done
 	echo "judge sim-seeds-nodes-32 --nodes 32 --seeds $((seeds / 100)) --events 10000"
+	for nodes in 1 0 3; do
+		echo "judge sim-foreign-nodes-$nodes --foreign --nodes $nodes --seeds $seeds"
+	done
 	echo "judge sim-crash-every --nodes 1 --crash-every --seeds 6 --events 400"
 	echo "judge sim-crash-every-nodes-3 --nodes 3 --crash-every --seeds 3 --events 600"
 	echo "judge sim-deterministic --nodes 1 --twice --seeds 20 --events 3000"

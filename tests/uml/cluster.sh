@@ -74,7 +74,7 @@ corosync_conf() {
 		transport: udpu
 		crypto_cipher: none
 		crypto_hash: none
-		token: 1000
+		token: ${TOKEN_MS:-1000}
 		token_coefficient: 0
 	}
 	quorum {

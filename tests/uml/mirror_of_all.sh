@@ -28,13 +28,13 @@ status() { mirror_status "$1" m | cut -d " " -f 1-12; }
 in_sync() { mirror_wait "$1" m 60; }
 
 # Random 4 KiB writes all over the mirror, as long as the options say: node K
-# writes every fourth block only. Goes on in the background until write_end.
+# writes every fourth block only (of more than four nodes: every eighth). Goes on in the background until write_end.
 write_begin() { # K FIO-OPTION...
 	local k=$1
 	shift
 	node_run "$k" "rm -f /run/fio.status
 		setsid bash -c 'fio --name=w --filename=/dev/mapper/m --size=$((SECTORS * 512)) --rw=randwrite --bs=4k \
-		--blockalign=16k --offset=$(((k - 1) * 4))k --direct=1 --ioengine=libaio --iodepth=4 --randrepeat=0 \
+		--blockalign=$((NODES > 4 ? 32 : 16))k --offset=$(((k - 1) * 4))k --direct=1 --ioengine=libaio --iodepth=4 --randrepeat=0 \
 		--norandommap $* >/run/fio.out 2>&1; echo \$? >/run/fio.status' >/dev/null 2>&1 </dev/null &"
 }
 

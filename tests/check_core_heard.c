@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A log is used, and its device opened, when all nodes know of it: ENTER and HEARD. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/core/core_private.h"
+#include "group_harness.h"
+
+#define ALL 7
+
+static struct world w;
+
+static struct harness *h(uint32_t id)
+{
+	return world_node(&w, id);
+}
+
+static void setup(void)
+{
+	memset(&w, 0, sizeof(w));
+	world_start(&w, 3);
+	harness_put_kernel_log(h(1), HARNESS_REGIONS, 40);
+	world_connect(&w, ALL);
+}
+
+static void teardown(void)
+{
+	world_stop(&w);
+}
+
+static void open_on(uint32_t id)
+{
+	ck_assert(world_answered(&w, id, world_resume(&w, id, HARNESS_DISK), 0));
+}
+
+/* What node 3, which is slow, would have said to this ENTER. */
+static void node_3_says(uint32_t node, uint64_t number)
+{
+	struct group_message heard = {
+		.type = MESSAGE_HEARD, .sender = 3, .node = node, .number = number
+	};
+
+	world_send(&w, &heard);
+	world_run(&w);
+}
+
+static uint64_t entered(void)
+{
+	return w.last[MESSAGE_ENTER].number;
+}
+
+/* Also of a node that has no table of the log. */
+START_TEST(resume_waits_for_all)
+{
+	uint32_t resume;
+
+	open_on(1);
+	world_hold(&w, 3, true);
+	resume = world_resume(&w, 2, HARNESS_DISK);
+	ck_assert(world_waits(&w, 2, resume));
+	ck_assert_uint_eq(heard_missing(h(2)->core->logs[0]), 3);
+	/* Nothing stands in its slot of the device. */
+	ck_assert_uint_eq(h(2)->core->logs[0]->own_slot, NO_INDEX);
+	node_3_says(1, entered());
+	node_3_says(2, entered() + 1);
+	node_3_says(2, 0);
+	ck_assert(world_waits(&w, 2, resume));
+	node_3_says(2, entered());
+	ck_assert(world_answered(&w, 2, resume, 0));
+	ck_assert_uint_ne(h(2)->core->logs[0]->own_slot, NO_INDEX);
+}
+END_TEST
+
+START_TEST(opening_waits_for_all)
+{
+	uint32_t resume;
+	uint32_t reads = h(1)->effects[EFFECT_READ];
+
+	world_hold(&w, 3, true);
+	resume = world_resume(&w, 1, HARNESS_DISK);
+	ck_assert(world_waits(&w, 1, resume));
+	ck_assert_uint_eq(h(1)->effects[EFFECT_READ], reads);
+	node_3_says(1, entered());
+	ck_assert(world_answered(&w, 1, resume, 0));
+}
+END_TEST
+
+/* Who hears late says so, and who left is not waited for: where there is quorum. */
+START_TEST(who_is_late_or_leaves)
+{
+	uint32_t resume;
+
+	open_on(1);
+	world_hold(&w, 3, true);
+	resume = world_resume(&w, 2, HARNESS_DISK);
+	ck_assert(world_waits(&w, 2, resume));
+	world_hold(&w, 3, false);
+	ck_assert(world_answered(&w, 2, resume, 0));
+
+	(void)world_suspend(&w, 2);
+	world_hold(&w, 3, true);
+	resume = world_ask(&w, 2, REQUEST_RESUME);
+	ck_assert(world_waits(&w, 2, resume));
+	world_power_off(&w, 3);
+	world_run(&w);
+	ck_assert(world_answered(&w, 2, resume, 0));
+}
+END_TEST
+
+START_TEST(not_without_quorum)
+{
+	uint32_t resume;
+
+	open_on(1);
+	world_hold(&w, 1, true);
+	world_hold(&w, 3, true);
+	/* The state is there: it comes from node 1, whose inbox is emptied by hand. */
+	resume = world_resume(&w, 2, HARNESS_DISK);
+	while (world_deliver(&w, 1))
+		continue;
+	ck_assert(world_waits(&w, 2, resume));
+	world_split(&w, 2);
+	world_run(&w);
+	ck_assert_uint_eq(heard_missing(h(2)->core->logs[0]), 0);
+	ck_assert(world_waits(&w, 2, resume));
+	ck_assert_uint_eq(h(2)->core->logs[0]->own_slot, NO_INDEX);
+}
+END_TEST
+
+/* Another RESUME, another ENTER. */
+START_TEST(asked_anew)
+{
+	uint64_t before;
+	uint32_t resume;
+
+	open_on(1);
+	open_on(2);
+	before = entered();
+	(void)world_suspend(&w, 2);
+	world_hold(&w, 3, true);
+	resume = world_ask(&w, 2, REQUEST_RESUME);
+	ck_assert_uint_ne(entered(), before);
+	node_3_says(2, before);
+	ck_assert(world_waits(&w, 2, resume));
+	node_3_says(2, entered());
+	ck_assert(world_answered(&w, 2, resume, 0));
+}
+END_TEST
+
+/* 0/10072: `nosync` at a first RESUME, where another node's kernel has used the core log and its group was lost. */
+START_TEST(nosync_over_a_live_member)
+{
+	struct harness *second = h(2);
+
+	h(1)->keep[EFFECT_OPEN_LEGS] = second->keep[EFFECT_OPEN_LEGS] = true; /* no copies */
+	ck_assert(world_answered(&w, 1, world_resume(&w, 1, HARNESS_CORE), 0));
+	ck_assert_uint_eq(harness_status(h(1)).sync_count, 0);
+	world_split(&w, 1);
+	world_run(&w);
+	(void)world_resume(&w, 2, HARNESS_CORE " nosync");
+	world_split(&w, 0);
+	world_advance(&w, 1000);
+	ck_assert_uint_eq(second->events[EVENT_OPENED], 1);
+	ck_assert_uint_eq(second->last_event[EVENT_OPENED].number, HARNESS_REGIONS);
+}
+END_TEST
+
+/* H11, 0/99: both daemons died, and one is back: the other's kernel goes on with the core log. */
+START_TEST(core_log_waits_for_every_daemon)
+{
+	uint32_t resume;
+
+	world_disconnect(&w, 3);
+	resume = world_resume(&w, 1, HARNESS_CORE);
+	ck_assert(world_waits(&w, 1, resume));
+	ck_assert_ptr_nonnull(
+		strstr(h(1)->last_text[EVENT_WAITING_FOR_SLOT], "node 3 is in the cluster"));
+	world_connect(&w, 4);
+	ck_assert(world_answered(&w, 1, resume, 0));
+	world_power_off(&w, 3);
+	(void)world_suspend(&w, 1);
+	ck_assert(world_answered(&w, 1, world_ask(&w, 1, REQUEST_RESUME), 0));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("core_heard");
+	TCase *tests = tcase_create("heard");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(tests, resume_waits_for_all);
+	tcase_add_test(tests, opening_waits_for_all);
+	tcase_add_test(tests, who_is_late_or_leaves);
+	tcase_add_test(tests, not_without_quorum);
+	tcase_add_test(tests, asked_anew);
+	tcase_add_test(tests, nosync_over_a_live_member);
+	tcase_add_test(tests, core_log_waits_for_every_daemon);
+	suite_add_tcase(suite, tests);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
