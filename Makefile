@@ -106,9 +106,11 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))
 UML_INIT := $(if $(wildcard tests/uml/init.c),$(BUILD)/uml/init $(BUILD)/uml/wide_xstate.so)
 UML_TOOLS := $(patsubst tests/uml/%.c,$(BUILD)/uml/%, \
-	       $(filter-out tests/uml/init.c tests/uml/wide_xstate.c,$(wildcard tests/uml/*.c)))
+	       $(filter-out tests/uml/init.c tests/uml/wide_xstate.c tests/uml/planted.c,$(wildcard tests/uml/*.c)))
+# dmclogd with one of the simulator's planted bugs, as $DMCLOGD_PLANT says.
+PLANTED_DAEMON := $(BUILD)/planted/dmclogd
 
-.PHONY: all check unit demo demo-single bench bench-cluster sim sim-build harness fuzz asan cov cov-sim install uninstall dist \
+.PHONY: all check unit demo demo-single chaos bench bench-cluster sim sim-build harness fuzz asan cov cov-sim install uninstall dist \
 	clean distclean format check-format help
 .SECONDARY:
 
@@ -125,7 +127,7 @@ $(OBJ)/planted/%.o: %.c config.mk | $(BUILD_DEPS)
 	$(Q)$(CC) $(ALL_CFLAGS) $(if $(COV),,-DDMCLOGD_PLANT) -MMD -MP -c -o $@ $<
 
 $(OBJ)/tests/%.o: private EXTRA_CFLAGS = -Itests
-$(OBJ)/tests/sim/%.o: private EXTRA_CFLAGS = -DDMCLOGD_PLANT
+$(OBJ)/tests/sim/%.o $(OBJ)/tests/uml/planted.o: private EXTRA_CFLAGS = -DDMCLOGD_PLANT
 $(OBJ)/tests/check_%.o: private EXTRA_CFLAGS = -Itests $(CHECK_CFLAGS)
 $(call obj,$(CHECK_SRC) $(TESTLIB_SRC)): | $(TEST_DEPS)
 
@@ -150,6 +152,10 @@ FORCE:
 .PHONY: FORCE
 
 $(BUILD)/dmclogd: $(call obj,$(SHELL_SRC)) $(CORE_LIB)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+$(PLANTED_DAEMON): $(call obj,$(SHELL_SRC)) $(OBJ)/tests/uml/planted.o $(PURE_SRC:%.c=$(OBJ)/planted/%.o)
+	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 $(BUILD)/dmclog: $(call obj,$(TOOL_SRC)) $(SHELL_LIB) $(CORE_LIB)
@@ -209,7 +215,7 @@ $(BUILD)/.checks: $(CHECKS) $(BENCHES)
 
 # --- tests ------------------------------------------------------------------
 sim-build: $(SIM)
-harness: $(UML_INIT) $(UML_TOOLS) $(BENCHES)
+harness: $(UML_INIT) $(UML_TOOLS) $(PLANTED_DAEMON) $(BENCHES)
 
 check: all $(CHECKS) sim-build harness $(TEST_DEPS)
 	@BUILD=$(BUILD) tests/run $(SUITES)
@@ -224,6 +230,10 @@ demo: all harness $(TEST_DEPS)
 	@BUILD=$(BUILD) tests/demo
 demo-single: all harness $(TEST_DEPS)
 	@BUILD=$(BUILD) tests/demo-single
+# Fresh seed unless SEED says which; TIME seconds, NODES nodes; PLANT: of the simulator's bugs, and it must fail.
+chaos: all harness $(TEST_DEPS)
+	@BUILD=$(BUILD) SEED=$(or $(SEED),$$(date +%s)) TIME=$(or $(TIME),600) NODES=$(or $(NODES),3) PLANT=$(PLANT) \
+		tests/uml/suites/chaos.sh
 bench: all harness $(TEST_DEPS)
 	@BUILD=$(BUILD) tests/bench/run $(BENCH_ARGS)
 bench-cluster: all harness $(TEST_DEPS)
@@ -321,6 +331,7 @@ help:
 	echo "unit       the check_* binaries only"; \
 	echo "demo       one mirror on three real kernels with corosync; two of them lose their power"; \
 	echo "demo-single  on one of them: a file system, and the hand-over to the kernel's own log"; \
+	echo "chaos      random faults on three real kernels for TIME seconds (600); SEED=, NODES="; \
 	echo "bench      figures against the kernel's own logs and a minimal responder"; \
 	echo "bench-cluster  figures of a mirror on three nodes against one on a single node"; \
 	echo "sim        the simulator, fresh seeds for SIM_SECONDS (60); SIM_NODES=0, SIM_ARGS=..."; \

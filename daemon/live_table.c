@@ -5,11 +5,13 @@
  * Threads: libdevmapper keeps a control descriptor, a version check and the size of its ioctl buffers in statics.  The
  * first two are settled by live_table_init(); the last doubles for good whenever an answer did not fit, and many
  * threads doubling at once would ask for gigabytes.  So listing devices and reading tables is serialised by one lock:
- * these ioctls never wait for I/O or for a daemon.  Status ioctls wait for the daemon's answer and are made without
- * it; their answer is shorter than the table line that fitted before.
+ * these ioctls never wait for I/O or for a daemon.  Status ioctls wait for the daemon's answer: they are made without
+ * it, and by another process (aside.h); their answer is shorter than the table line that fitted before.
  */
 #define _GNU_SOURCE 1
 #include "daemon/live_table.h"
+
+#include "daemon/aside.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -325,10 +327,50 @@ static int read_letters(const struct live_table *table, char *ret_letters, bool 
 	return r;
 }
 
+struct letters {
+	int status;
+	bool suspended;
+	char letters[CORE_LEGS_MAX];
+};
+
+static void letters_begin(void)
+{
+	(void)live_table_init();
+}
+
+/* In the process beside; the table is read first, for the size of the answer. */
+static void letters_call(const void *request, void *ret_reply)
+{
+	struct live_table table;
+	struct letters reply = { 0 };
+	struct dm_task *task;
+
+	memcpy(&table, request, sizeof(table));
+	reply.status = query_locked(DM_DEVICE_TABLE, table.major, table.minor, &task);
+	if (reply.status == 0) {
+		dm_task_destroy(task);
+		reply.status = read_letters(&table, reply.letters, &reply.suspended);
+	}
+	memcpy(ret_reply, &reply, sizeof(reply));
+}
+
+int live_table_aside(char *name)
+{
+	static const struct aside what = {
+		.request_bytes = sizeof(struct live_table),
+		.reply_bytes = sizeof(struct letters),
+		.begin = letters_begin,
+		.call = letters_call,
+	};
+
+	return aside_start(&what, name);
+}
+
 int live_table_health(const char *uuid, const struct live_table *expected, char *ret_letters,
 		      bool *ret_suspended)
 {
 	struct live_table table = *expected;
+	struct letters reply;
 	int r;
 
 	r = live_table_find(uuid, &table);
@@ -337,7 +379,14 @@ int live_table_health(const char *uuid, const struct live_table *expected, char 
 	if (table.mirror.leg_count != expected->mirror.leg_count ||
 	    !same_legs(table.mirror.legs, expected->mirror.legs, table.mirror.leg_count))
 		return -ESTALE;
-	return read_letters(&table, ret_letters, ret_suspended);
+	r = aside_call(&table, &reply);
+	if (r < 0) /* better from here than not at all */
+		return read_letters(&table, ret_letters, ret_suspended);
+	if (reply.status == 0) {
+		*ret_suspended = reply.suspended;
+		memcpy(ret_letters, reply.letters, table.mirror.leg_count);
+	}
+	return reply.status;
 }
 
 struct listing {

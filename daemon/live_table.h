@@ -22,6 +22,12 @@
 int live_table_init(void);
 
 /*
+ * Once, on the main thread, before any other thread runs: has a process beside the daemon read health letters from now
+ * on, see aside.h.  `name` is argv[0].  Returns 0 or negative errno (the daemon then reads them itself).
+ */
+int live_table_aside(char *name);
+
+/*
  * Finds the mirror target with a userspace log of this uuid in the live tables of all dm devices.  If
  * ret_table->major is not 0, the device it names is looked at first and the others only if the mirror is not there.
  * Sends no request to the daemon, waits for no I/O.

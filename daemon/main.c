@@ -19,6 +19,7 @@
 #include "config.h"
 #include "control.h"
 #include "group_port.h"
+#include "live_table.h"
 #include "options.h"
 #include "report.h"
 #include "service.h"
@@ -296,7 +297,7 @@ static int serve(sd_event *event, const struct options *options)
 	return serve_as(event, options, &cluster, &service);
 }
 
-static int run(const struct options *options)
+static int run(const struct options *options, char *name)
 {
 	sd_event *event = NULL;
 	int pid = 0;
@@ -313,6 +314,11 @@ static int run(const struct options *options)
 		       options->state_directory, strerror(-lock));
 		return lock;
 	}
+	r = live_table_aside(name);
+	if (r < 0)
+		report(LOG_WARNING, NULL, 0,
+		       "health is read in this process (%s): killed, it may not end, ignoring",
+		       strerror(-r));
 	r = sd_event_default(&event);
 	if (r >= 0) {
 		r = serve(event, options);
@@ -332,6 +338,6 @@ int main(int argc, char **argv)
 		return r < 0 ? EXIT_USAGE : 0;
 	report_init(options.debug);
 	block_signals();
-	r = run(&options);
+	r = run(&options, argv[0]);
 	return r < 0 ? EXIT_RUNTIME : r;
 }

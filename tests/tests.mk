@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What a check_* binary links beyond the core and the object of its name: see the
 # comment in the Makefile.
-MACHINE_OBJ := $(addprefix daemon/,table_parse.o worker.o block_device.o live_table.o \
+MACHINE_OBJ := $(addprefix daemon/,table_parse.o worker.o block_device.o live_table.o aside.o \
 	log_device.o copier.o legs.o machine.o provoke.o)
 check_machine_EXTRA := $(MACHINE_OBJ)
+check_aside_EXTRA := daemon/worker.o
 check_legs_EXTRA := $(MACHINE_OBJ)
 check_corosync_port_EXTRA := cluster/send_queue.o
 COMMAND_OBJ := $(addprefix daemon/,status_json.o wait_words.o)

@@ -5,7 +5,8 @@
 # legs are $LEGS; the suite may set these. Fixed: the image of leg 1 is a.img, of
 # leg 2 b.img, of the log log.img, all in $UML_RUN.
 #
-# daemon_start K [OPTION...]     until it serves; its log: /mnt/job/d.log on the node
+# daemon_start K [OPTION...]     until it serves; its log: /mnt/job/d.log on the node. With
+#                                PLANT=flush-early the one that has this bug
 # daemon_stop K                  by TERM; fails unless it ends with 0
 # daemon_said K TEXT             is TEXT in its log? A basic regular expression.
 # daemon_expect K TEXT           the same, and the case fails when it is not
@@ -33,7 +34,8 @@ daemon_start() {
 	local k=$1
 	shift
 	node_run "$k" "rm -f /run/d.status /mnt/job/d.log
-		setsid bash -c '\$B/dmclogd --cluster=none $*; echo \$? >/run/d.status' \
+		export DMCLOGD_PLANT=${PLANT-}
+		setsid bash -c '\$B/${PLANT:+planted/}dmclogd --cluster=none $*; echo \$? >/run/d.status' \
 			>/mnt/job/d.log 2>&1 </dev/null &"
 	node_wait "$k" 10 'grep -q "dmclogd: version .* serves" /mnt/job/d.log' ||
 		fail "dmclogd does not start: $(daemon_log "$k" | tail -n 1)"
