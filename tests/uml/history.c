@@ -203,8 +203,9 @@ __attribute__((format(printf, 1, 2))) static void wrong(const char *format, ...)
 	(void)pthread_mutex_lock(&run.wrong_lock);
 	if (!atomic_exchange(&run.wrong, true)) {
 		(void)printf("%s\n", note->wrong);
-		(void)pwrite(run.history, note, SECTOR_BYTES,
-			     (off_t)tail_offset(run.blocks, run.node, WRONG_SECTOR));
+		if (pwrite(run.history, note, SECTOR_BYTES,
+			   (off_t)tail_offset(run.blocks, run.node, WRONG_SECTOR)) < 0)
+			perror("history"); /* what was printed says it as well */
 	}
 	(void)pthread_mutex_unlock(&run.wrong_lock);
 	atomic_store(&run.end, true);
