@@ -78,6 +78,7 @@ void copying_granted(struct core *core, struct log *log, const struct window *wi
 	if (own == NULL || log->live == NO_INDEX)
 		return;
 	log->copier.fallback_until_ms = 0;
+	log->copier.late_claims = 0;
 	own->checking = true;
 	own->ticket = health_ask(&core->tables[log->live]);
 	for (uint32_t i = 0; i < window->region_count; i++)
@@ -115,6 +116,14 @@ void copying_control(struct log *log)
 	for (uint32_t i = 0; i < OWN_WINDOWS_MAX; i++)
 		log->copier.windows[i].stale = log->copier.windows[i].used;
 	log->copier.not_before_ms = 0;
+	log->again = true;
+}
+
+void copying_without_member(struct log *log)
+{
+	if (log->copier.late_claims > 0)
+		log->copier.not_before_ms = 0;
+	log->copier.late_claims = 0;
 	log->again = true;
 }
 
@@ -337,6 +346,16 @@ static void check_overdue(struct core *core, struct log *log)
 	}
 }
 
+/* The members do not answer in time: what many of them claim again and again would not let them. */
+static void rest_from_claims(struct core *core, struct log *log)
+{
+	struct copier *copier = &log->copier;
+
+	if (copier->late_claims < LATE_CLAIMS_MAX)
+		copier->late_claims++;
+	copier->not_before_ms = core->now_ms + (CLAIM_LIMIT_MS << copier->late_claims);
+}
+
 static void own_window_pump(struct core *core, struct log *log, uint32_t index)
 {
 	struct own_window *own = &log->copier.windows[index];
@@ -359,6 +378,7 @@ static void own_window_pump(struct core *core, struct log *log, uint32_t index)
 			return;
 		}
 		log->copier.fallback_until_ms = core->now_ms + REFUSAL_MS;
+		rest_from_claims(core, log);
 		give_back(core, log, own);
 		return;
 	}

@@ -27,6 +27,8 @@
 
 /* A claim not granted by then is given back; an IN_SYNC waits no longer (H7, G1). */
 #define CLAIM_LIMIT_MS 1000
+/* Background copying rests longer each time, at most 1 << this times as long. */
+#define LATE_CLAIMS_MAX 5
 /* A copy that has not ended by then voids its window. */
 #define COPY_LIMIT_MS 5000
 /* How long a refusal is remembered. */
@@ -196,6 +198,7 @@ struct copier {
 	uint64_t copy_ms;       /* mean duration of a copy, times 16 */
 	uint64_t not_before_ms; /* no background copy before: rate, rest, failure */
 	uint32_t failures;      /* in a row */
+	uint32_t late_claims;   /* not granted in time, in a row */
 	uint64_t fallback_until_ms; /* a claim was not granted: IN_SYNC is answered at once until then */
 	uint64_t touched;           /* region that an IN_SYNC waits for, or BITMAP_NONE */
 	uint64_t touched_ms;        /* a touched region was copied */

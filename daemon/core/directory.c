@@ -276,8 +276,9 @@ static void deliver_control(struct core *core, const struct group_message *messa
 	struct entry *entry = entry_find(core, &message->log);
 	struct log *log = log_find(core, &message->log);
 
-	if (entry == NULL)
-		return;
+	if (entry == NULL ||
+	    (entry->paused == message->paused && entry->bytes_per_second == message->number))
+		return; /* what is claimed already has that pace */
 	entry->paused = message->paused;
 	entry->bytes_per_second = message->number;
 	if (log != NULL)

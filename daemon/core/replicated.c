@@ -244,6 +244,8 @@ void state_departed(struct core *core, struct entry *entry, uint32_t member)
 	member_news(core, entry, MEMBER_DEPARTED, member);
 	if (log != NULL)
 		core_hold_need_not(log, member);
+	if (log != NULL)
+		copying_without_member(log);
 	/* Ourselves: the group was lost, and with it the right to say what holds. */
 	if (log != NULL && entry->member[member].node_id == core->config.node_id)
 		membership_lost(core, log);

@@ -198,6 +198,8 @@ void copying_given_back(struct core *core, struct log *log, const struct window 
 void copying_lost(struct log *log);
 /* The operator has changed the pace. */
 void copying_control(struct log *log);
+/* A member that did not answer claims has gone, perhaps: nobody rests for its sake. */
+void copying_without_member(struct log *log);
 /* Bytes a second of this member's background copying; 0: no limit. */
 uint64_t copying_rate(const struct core *core, const struct log *log);
 bool copying_flies(const struct log *log, uint64_t region);
