@@ -353,7 +353,8 @@ static void rest_from_claims(struct core *core, struct log *log)
 
 	if (copier->late_claims < LATE_CLAIMS_MAX)
 		copier->late_claims++;
-	copier->not_before_ms = core->now_ms + (CLAIM_LIMIT_MS << copier->late_claims);
+	copier->not_before_ms =
+		core->now_ms + (UINT64_C(1) << copier->late_claims) * CLAIM_LIMIT_MS;
 }
 
 static void own_window_pump(struct core *core, struct log *log, uint32_t index)
