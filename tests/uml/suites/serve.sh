@@ -85,11 +85,12 @@ case_file_system() {
 case_verify_during_resync() {
 	legs_noise
 	log_zero
-	daemon_start 1 --resync-rate=4M
+	daemon_start 1 --resync-rate=512K # 32 s
 	mirror_create 1 m "5 early integrated_flush clustered-disk 98:0 1024"
 	node_run 1 "$(fio_verify /dev/mapper/m 2M --offset=8M)" || fail "verify while resyncing"
 	node_run 1 "dmsetup status m | grep -qE ' ([0-9]+)/\\1 '" &&
 		fail "the resync was over before fio was: nothing has been shown"
+	node_run 1 '$B/dmclog resync m rate=0' || fail "the rate cannot be changed"
 	mirror_wait 1 m
 	node_run 1 "$(fio_verify /dev/mapper/m 8M)" || fail "verify after the resync"
 	mirror_remove 1 m
