@@ -369,20 +369,24 @@ struct profile {
 	uint32_t admin_ms, status_ms, fault_events;
 	uint32_t weight_node_crash, weight_daemon_crash, weight_disk, weight_leg, weight_lost;
 	uint32_t weight_partition, weight_engine, weight_pause, weight_all, weight_path,
-		weight_operator;
-	uint32_t boot_ms, token_ms, try_again_one_in;
+		weight_operator, weight_each;
+	uint32_t boot_ms, token_ms, fence_ms, try_again_one_in;
 	enum proof proof;
 	bool two_node;
 	uint32_t slow_io_one_in, slow_io_ms;
 	uint32_t disk_error_one_in, lost_request_one_in, destage_one_in;
-	uint32_t slow_copy_one_in; /* copies that take long while nothing else does */
-	bool few_hot;              /* hot are two regions */
-	bool core_logs;            /* nothing else */
+	uint32_t slow_copy_one_in;       /* copies that take long while nothing else does */
+	uint32_t slow_copy_write_one_in; /* ... between their read and their writes */
+	bool few_hot;                    /* hot are two regions */
+	bool few_regions;                /* a mirror has at most 12 */
+	bool core_logs;                  /* nothing else */
 	bool fd_store;
 	bool punctual; /* nothing is lost or slow: no answer may take 15 s */
 	bool log_types_change;
-	bool together;  /* changes on all nodes at once */
-	bool few_slots; /* fewer than nodes and former boots may need at once */
+	bool together;      /* changes on all nodes at once */
+	bool rolls;         /* ... of them many to another log device, one node after the other */
+	uint32_t change_ms; /* between its steps */
+	bool few_slots;     /* fewer than nodes and former boots may need at once */
 	struct core_config config;
 };
 
@@ -392,6 +396,7 @@ struct options {
 	uint64_t cut_at;  /* --crash-every: a power cut at that event, no other fault; else 0 */
 	uint32_t without; /* bit i: without feature i */
 	bool foreign;     /* --foreign */
+	uint32_t mood;    /* --mood: 1 + its number, or 0 */
 	bool trace, verbose;
 };
 
