@@ -219,7 +219,8 @@ static void fault_leg(struct sim *sim, struct node *node)
 static void fault_network(struct sim *sim, struct node *node)
 {
 	network_cut(sim);
-	schedule_in(sim, 1 + rng_below(&sim->rng, 30000), ITEM_FAULT, node, &sim->group);
+	schedule_in(sim, 1 + rng_below(&sim->rng, sim->profile.cut_ms), ITEM_FAULT, node,
+		    &sim->group);
 }
 
 static void fault_all_nodes(struct sim *sim, struct node *node)

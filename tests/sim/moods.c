@@ -152,6 +152,29 @@ static void rolling(struct rng *rng, struct profile *profile)
 	profile->config.resync_bytes_per_second = 0;
 }
 
+/* Nodes are cut off for a moment, each in the middle of writes to a region of its own that is never copied for that. */
+static void cut_short(struct rng *rng, struct profile *profile)
+{
+	(void)rng;
+	no_faults(profile);
+	hot_writes(profile);
+	profile->few_regions = profile->own_hot = true;
+	profile->hot_percent = 90;
+	profile->think_ms = 50;
+	profile->depth = 8;
+	profile->weight_partition = 1;
+	profile->fault_events = 300;
+	profile->token_ms = 50;
+	profile->cut_ms = 3000;
+	profile->try_again_one_in = 3;
+	profile->slow_io_one_in = 20;
+	profile->slow_io_ms = 2000;
+	profile->proof = PROOF_NONE;
+	profile->two_node = false;
+	profile->config.resync_bytes_per_second = 0;
+	profile->config.takeover_delay_ms = 0;
+}
+
 static const struct {
 	const char *name;
 	void (*choose)(struct rng *rng, struct profile *profile);
@@ -165,6 +188,7 @@ static const struct {
 	{ "halves", halves },
 	{ "new-daemons", new_daemons },
 	{ "rolling", rolling },
+	{ "cut-short", cut_short },
 };
 
 #define MOODS_DRAWN 5

@@ -74,6 +74,7 @@ static void choose_cluster_faults(struct sim *sim, struct profile *profile)
 	profile->try_again_one_in = PICK(rng, 0, 0, 5, 100);
 	profile->boot_ms = 60000;
 	profile->fence_ms = 10000;
+	profile->cut_ms = 30000;
 	if (profile->nodes == 1)
 		return;
 	choose_proof(rng, profile);

@@ -370,7 +370,7 @@ struct profile {
 	uint32_t weight_node_crash, weight_daemon_crash, weight_disk, weight_leg, weight_lost;
 	uint32_t weight_partition, weight_engine, weight_pause, weight_all, weight_path,
 		weight_operator, weight_each;
-	uint32_t boot_ms, token_ms, fence_ms, try_again_one_in;
+	uint32_t boot_ms, token_ms, fence_ms, cut_ms, try_again_one_in;
 	enum proof proof;
 	bool two_node;
 	uint32_t slow_io_one_in, slow_io_ms;
@@ -378,6 +378,7 @@ struct profile {
 	uint32_t slow_copy_one_in;       /* copies that take long while nothing else does */
 	uint32_t slow_copy_write_one_in; /* ... between their read and their writes */
 	bool few_hot;                    /* hot are two regions */
+	bool own_hot;                    /* ... or one for each node */
 	bool few_regions;                /* a mirror has at most 12 */
 	bool core_logs;                  /* nothing else */
 	bool fd_store;
