@@ -175,6 +175,52 @@ static void cut_short(struct rng *rng, struct profile *profile)
 	profile->config.takeover_delay_ms = 0;
 }
 
+/* Who wrote the base is out of sight, and its writes land late, while legs fail under the others. */
+static void late_base(struct rng *rng, struct profile *profile)
+{
+	no_faults(profile);
+	profile->few_regions = true;
+	profile->think_ms = 20;
+	profile->depth = 8;
+	profile->read_percent = profile->flush_percent = 0;
+	profile->hot_percent = 0;
+	profile->status_ms = 5000;
+	profile->admin_ms = 10000;
+	profile->weight_partition = 1;
+	profile->weight_pause = 1;
+	profile->weight_leg = 2;
+	profile->fault_events = 200;
+	profile->token_ms = 50;
+	profile->slow_base_one_in = rng_one_in(rng, 2) ? 1 : 2;
+	profile->slow_io_one_in = rng_one_in(rng, 2) ? 0 : 20;
+	profile->slow_io_ms = 50;
+	profile->proof = PROOF_NONE;
+	profile->two_node = false;
+	profile->config.idle_ms = 10;
+	profile->config.hot_regions = 8;
+	profile->config.resync_bytes_per_second = 0;
+	profile->config.takeover_delay_ms = 0;
+}
+
+/* Logs that nobody can open, until somebody can, while copies last. */
+static void no_log(struct rng *rng, struct profile *profile)
+{
+	no_faults(profile);
+	profile->few_regions = true;
+	profile->think_ms = 50;
+	profile->depth = 8;
+	profile->read_percent = profile->flush_percent = 0;
+	profile->hot_percent = 0;
+	profile->status_ms = 5000;
+	profile->admin_ms = rng_one_in(rng, 2) ? 500 : 2000;
+	profile->weight_disk = 1;
+	profile->fault_events = 200;
+	profile->slow_io_one_in = 20;
+	profile->slow_io_ms = 50;
+	slow_copies(rng, profile);
+	profile->slow_copy_write_one_in = 2;
+}
+
 static const struct {
 	const char *name;
 	void (*choose)(struct rng *rng, struct profile *profile);
@@ -189,6 +235,8 @@ static const struct {
 	{ "new-daemons", new_daemons },
 	{ "rolling", rolling },
 	{ "cut-short", cut_short },
+	{ "late-base", late_base },
+	{ "no-log", no_log },
 };
 
 #define MOODS_DRAWN 5

@@ -33,6 +33,7 @@
 #define SCRAMBLED 1
 #define FIRST_VERSION 16
 #define SLOW_COPY_MS 15000
+#define SLOW_BASE_MS 15000
 #define KERNEL_RESEND_MS 15000 /* DM_ULOG_RETRY_TIMEOUT of dm-log-userspace-transfer.c */
 #define RESYNC_BYTES_PER_SECOND_MIN (1u << 20)
 #define KERNEL_RECONNECT_MS 2000 /* userspace_do_request */
@@ -377,6 +378,7 @@ struct profile {
 	uint32_t disk_error_one_in, lost_request_one_in, destage_one_in;
 	uint32_t slow_copy_one_in;       /* copies that take long while nothing else does */
 	uint32_t slow_copy_write_one_in; /* ... between their read and their writes */
+	uint32_t slow_base_one_in;       /* writes of the base */
 	bool few_hot;                    /* hot are two regions */
 	bool own_hot;                    /* ... or one for each node */
 	bool few_regions;                /* a mirror has at most 12 */

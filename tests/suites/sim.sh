@@ -68,7 +68,8 @@ work() {
 	for nodes in 1 0 3; do
 		echo "judge sim-foreign-nodes-$nodes --foreign --nodes $nodes --seeds $seeds"
 	done
-	for mood in "halves --nodes 2" "new-daemons --nodes 3" "rolling --nodes 3" "cut-short --nodes 3"; do
+	for mood in "halves --nodes 2" "new-daemons --nodes 3" "rolling --nodes 3" "cut-short --nodes 3" \
+		"late-base --nodes 3" "no-log --nodes 3"; do
 		echo "judge sim-mood-${mood%% *} --mood $mood --seeds $seeds"
 	done
 	echo "judge sim-crash-every --nodes 1 --crash-every --seeds 6 --events 400"
