@@ -159,7 +159,8 @@ void enter_read(struct core *core, struct log *log, const struct input_io *io)
 
 static void enter_slot(struct core *core, struct log *log, const struct member *me)
 {
-	bool same = log->own_slot == me->slot &&
+	/* What a table that waits had a slot for before has been merged, perhaps, and is free: it had nothing of the log. */
+	bool same = log->live != NO_INDEX && log->own_slot == me->slot &&
 		    log->slot_generation == log->replicated.generation &&
 		    log->layout.slot_offset_bytes == log->replicated.layout.slot_offset_bytes;
 
