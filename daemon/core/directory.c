@@ -29,7 +29,8 @@ static void deliver_join(struct core *core, const struct group_message *message)
 	struct member *member = NULL;
 	bool had_state;
 
-	if (entry_in_the_way(core, &message->log)) {
+	if (entry_in_the_way(core, &message->log) ||
+	    (entry != NULL && entry->renewals != message->number)) {
 		membership_join_refused(core, message);
 		return;
 	}
@@ -353,6 +354,20 @@ static bool may_write(const struct entry *entry, const struct member *member)
 	return member->use != MEMBER_FOLLOWS && (member->live || opens);
 }
 
+void entry_left(struct core *core, struct entry *entry, struct member *member)
+{
+	state_departed(core, entry, (uint32_t)(member - entry->member));
+	member->has_state = false;
+	if (!may_write(entry, member)) {
+		member_remove(core, entry, member);
+		return;
+	}
+	member->departed = true;
+	member->unwatched = true;
+	if (PLANTED(PLANT_DEPARTURE_PROVES))
+		member_proven(core, entry, member);
+}
+
 void directory_left(struct core *core, uint32_t node_id)
 {
 	for (uint32_t e = 0; e < core->group.entries_end; e++) {
@@ -361,16 +376,7 @@ void directory_left(struct core *core, uint32_t node_id)
 
 		if (member == NULL)
 			continue;
-		state_departed(core, entry, (uint32_t)(member - entry->member));
-		if (!may_write(entry, member)) {
-			member_remove(core, entry, member);
-		} else {
-			member->departed = true;
-			member->unwatched = true;
-			if (PLANTED(PLANT_DEPARTURE_PROVES))
-				member_proven(core, entry, member);
-		}
-		member->has_state = false;
+		entry_left(core, entry, member);
 		entry_settle(core, entry, true);
 	}
 }
@@ -378,8 +384,13 @@ void directory_left(struct core *core, uint32_t node_id)
 void directory_watched(struct core *core)
 {
 	for (uint32_t e = 0; e < core->group.entries_end; e++)
-		for (uint32_t i = 0; i < CORE_NODES_MAX; i++)
-			core->group.entry[e].member[i].unwatched = false;
+		for (uint32_t i = 0; i < CORE_NODES_MAX; i++) {
+			struct member *member = &core->group.entry[e].member[i];
+			const struct group_node *node = group_node_find(core, member->node_id);
+
+			if (node == NULL || !node->astray)
+				member->unwatched = false;
+		}
 }
 
 void directory_proven(struct core *core, uint32_t node_id, const uint8_t *boot_id, bool alive)
