@@ -3,17 +3,18 @@
  * The directory: which log is used by whom.  Every member of the group has it, and all change it alike: by delivered messages
  * and views only.  What concerns the regions goes on to the log's followers (state_*()).
  *
- * Phases of a log:
+ * Phases of a log, by what another node, or the one that opens, closes, or is the last to use it does:
  *
- *              | JOIN              | OPENED | LEAVING of the last one | LEAVE, closed | founder gone
- *   CLOSED     | OPENING, founder  | -      | -                       | -             | -
- *   OPENING    | waits             | OPEN   | -                       | -             | CLOSED
- *   OPEN       | fetches the state | -      | CLOSING                 | -             | -
- *   CLOSING    | waits             | -      | -                       | CLOSED        | CLOSED (1)
+ *              | JOIN of another | OPENED | LEAVING | LEAVE      | UNFOLLOW | view: left | renewal (sides.c)
+ *   CLOSED     | OPENING         | -      | -       | -          | ends (2) | ends (2)   | -
+ *   OPENING    | -               | OPEN   | CLOSED  | CLOSED     | ends (2) | CLOSED (1) | -
+ *   OPEN       | - (3)           | -      | CLOSING | CLOSED     | CLOSED   | CLOSED (1) | CLOSED
+ *   CLOSING    | -               | -      | -       | CLOSED (4) | CLOSED   | CLOSED (1) | -
  *
  *   CLOSED with somebody waiting is OPENING at once, by the oldest who waits.  OPEN without any member that has the
- *   state is CLOSED.  (1) it may still close the device: what comes next waits until it is proven to be stopped.  A core log goes on, OPEN,
- *   where others have the state.
+ *   state is CLOSED.  (1) it may still use, or close, the device: what comes next waits until it is proven to be stopped.  A core log goes
+ *   on, OPEN, where others have the state.  (2) when nobody else follows it.  (3) it fetches the state.  (4) OPEN when the
+ *   device could not be closed and others use it.  tests/check_core_log_life.c has every cell.
  */
 #include <string.h>
 
