@@ -23,7 +23,7 @@ has_copied() { [ "$(copied "$1")" -gt "$2" ]; }
 WRITES="awk '{n += \$5} END {print n}' /sys/block/dm-*/stat" # ended, of the mirror of a node
 
 progress() { # K: the writer on node K gets on
-	node_run -t 20 "$1" "before=\$($WRITES) end=\$((SECONDS + 10))
+	node_run -t 60 "$1" "before=\$($WRITES) end=\$((SECONDS + 50))
 		until [ \$($WRITES) -gt \$((before + 20)) ]; do
 			[ \$SECONDS -lt \$end ] || exit 1
 			sleep 0.05 # wait-ok: between two looks, with a limit
@@ -42,13 +42,15 @@ case_cut_copier() {
 	wait_for 20 has_copied 2 5 || fail "node 2 copies nothing"
 	node_cut 2
 	expect_log_true
-	write_begin 1 --time_based --runtime=8
-	write_begin 3 --time_based --runtime=8
+	write_begin 1 $FOR_LONG
+	write_begin 3 $FOR_LONG
 	group_wait "1 3" 1 3
 	progress 1
 	progress 3
-	write_end 1
-	write_end 3
+	write_stop 1
+	write_stop 3
+	# What nobody has touched is copied at once now.
+	node_run 1 '$B/dmclog resync U rate=0' || fail "the rate cannot be changed"
 	on_nodes "1 3" in_sync || fail "the survivors do not finish the resync"
 	remove_all 1 3
 }
@@ -58,9 +60,10 @@ case_cut_writer() {
 	local before now LEG_MS=20
 	made --takeover-delay=2
 	on_nodes "$ALL_NODES" in_sync
-	write_begin 3 --size=8m --time_based --runtime=60 # in 64 regions
+	write_begin 3 --size=8m $FOR_LONG # in 64 regions
 	progress 3
 	before=$(($(copied 1) + $(copied 2)))
+	legs_part 3
 	node_cut 3
 	expect_log_true
 	group_wait "1 2" 1 2
@@ -84,7 +87,7 @@ case_cut_no_proof() {
 	local before
 	made
 	on_nodes "$ALL_NODES" in_sync
-	write_begin 3 --time_based --runtime=60
+	write_begin 3 $FOR_LONG
 	progress 3
 	before=$(($(copied 1) + $(copied 2)))
 	node_cut 3
@@ -106,18 +109,21 @@ case_cut_all() {
 	made
 	on_nodes "$ALL_NODES" in_sync
 	for k in $ALL_NODES; do
-		write_begin "$k" --time_based --runtime=60
+		write_begin "$k" $FOR_LONG
 	done
 	for k in $ALL_NODES; do
 		progress "$k"
 	done
+	legs_part "$ALL_NODES"
 	on_nodes "$ALL_NODES" node_cut
+	! legs_equal || fail "the cut has left equal legs"
 	expect_log_true
 	dirty=$(log_dirty | wc -w)
 	[ "$dirty" -gt 0 ] || fail "nothing was held"
 	cluster_start
 	create 2
 	mirror_wait 2 m 30
+	expect_eq "$(copied 2)" "$dirty" "regions copied after the cut"
 	expect_equal_legs
 	on_nodes "1 3" create
 	remove_all 1 2 3
@@ -129,7 +135,7 @@ case_partition() {
 	made
 	on_nodes "$ALL_NODES" in_sync
 	for k in $ALL_NODES; do
-		write_begin "$k" --time_based --runtime=20
+		write_begin "$k" $FOR_LONG
 	done
 	for k in $ALL_NODES; do
 		progress "$k"
@@ -145,7 +151,7 @@ case_partition() {
 	group_wait "$ALL_NODES" 1 2 3
 	progress 3
 	for k in $ALL_NODES; do
-		write_end "$k" 60
+		write_stop "$k"
 	done
 	on_nodes "$ALL_NODES" in_sync
 	expect_same_status
@@ -158,7 +164,7 @@ case_corosync_dies() {
 	made
 	on_nodes "$ALL_NODES" in_sync
 	for k in $ALL_NODES; do
-		write_begin "$k" --time_based --runtime=30
+		write_begin "$k" $FOR_LONG
 	done
 	corosync_kill 2
 	group_wait "1 3" 1 3
@@ -175,7 +181,7 @@ case_corosync_dies() {
 		progress "$k"
 	done
 	for k in $ALL_NODES; do
-		write_end "$k" 60
+		write_stop "$k"
 	done
 	on_nodes "$ALL_NODES" in_sync
 	remove_all 1 2 3
@@ -185,8 +191,8 @@ case_corosync_dies() {
 case_paused() {
 	made
 	on_nodes "$ALL_NODES" in_sync
-	write_begin 1 --time_based --runtime=20
-	write_begin 3 --time_based --runtime=20
+	write_begin 1 $FOR_LONG
+	write_begin 3 $FOR_LONG
 	progress 3
 	node_pause 3
 	group_wait 1 1 2
@@ -194,8 +200,8 @@ case_paused() {
 	node_continue 3
 	group_wait "$ALL_NODES" 1 2 3
 	progress 3
-	write_end 1
-	write_end 3 60
+	write_stop 1
+	write_stop 3
 	on_nodes "$ALL_NODES" in_sync
 	remove_all 1 3 2
 }
@@ -204,8 +210,8 @@ case_paused() {
 case_daemon_dies() {
 	made --takeover-delay=1
 	on_nodes "$ALL_NODES" in_sync
-	write_begin 1 --time_based --runtime=20
-	write_begin 2 --time_based --runtime=20
+	write_begin 1 $FOR_LONG
+	write_begin 2 $FOR_LONG
 	progress 2
 	# shellcheck disable=SC2016 # for the shell on the node
 	node_run 2 'kill -KILL $(pidof dmclogd)'
@@ -214,8 +220,8 @@ case_daemon_dies() {
 	daemon_start 2 --cluster=corosync --takeover-delay=1
 	group_wait "$ALL_NODES" 1 2 3
 	progress 2
-	write_end 1
-	write_end 2 60
+	write_stop 1
+	write_stop 2
 	on_nodes "$ALL_NODES" in_sync
 	remove_all 1 2 3
 }
@@ -237,7 +243,7 @@ case_shutdown_vetoed() {
 case_come_and_go() {
 	local i k
 	made
-	write_begin 1 --time_based --runtime=20
+	write_begin 1 $FOR_LONG
 	for i in 1 2 3; do
 		for k in 2 3; do
 			mirror_remove "$k" m
@@ -247,7 +253,7 @@ case_come_and_go() {
 		on_nodes "3 2" create || fail "round $i: the mirror cannot be created"
 	done
 	progress 1
-	write_end 1
+	write_stop 1
 	on_nodes "$ALL_NODES" in_sync
 	expect_same_status
 	remove_all 3 1 2

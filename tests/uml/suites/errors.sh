@@ -12,7 +12,7 @@ set -u
 REFUSALS=0
 refused() { # LOG TEXT; its uuid is called BAD
 	local rc=0 uuid=bad$((REFUSALS += 1))
-	node_run -t 5 1 "! dmsetup create b --table '$(mirror_table "${1/BAD/$uuid}")' 2>/run/bad" || rc=$?
+	node_run -t 12 1 "! dmsetup create b --table '$(mirror_table "${1/BAD/$uuid}")' 2>/run/bad" || rc=$?
 	[ $rc != 124 ] || fail "'$1' is neither accepted nor refused"
 	[ $rc = 0 ] || fail "'$1' is accepted"
 	daemon_expect 1 "^dmclogd: $uuid: table refused: $2"
@@ -108,7 +108,7 @@ case_log_device() {
 	node_wait 1 5 "dmsetup status m --noflush | grep -q ' 3 clustered-disk $(device_number log) D$'" ||
 		fail "status with a failed log device: $(mirror_status 1 'm --noflush')"
 	write_waits "for a log device that has failed"
-	node_run -t 5 1 'dd if=/dev/mapper/m of=/dev/null bs=4096 count=1 iflag=direct status=none' ||
+	node_run -t 12 1 'dd if=/dev/mapper/m of=/dev/null bs=4096 count=1 iflag=direct status=none' ||
 		fail "no reading while the log device has failed"
 	device_turn log "0 16384 linear /dev/ubda 0"
 	node_wait 1 10 'grep -q "sick: log device can be written again" /mnt/job/d.log' ||
