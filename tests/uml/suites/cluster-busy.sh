@@ -3,7 +3,7 @@
 # Corosync takes nothing for a while, on real nodes: the ring stands still and another program has filled the queue, so
 # that dmclogd is told to try again; or one node's corosync stands still until the others go on without it. Cold
 # writes wait or go on, on logs whose holds are messages too, and no request of a kernel gets an error.
-# time-limit: 400
+# time-limit: 700
 set -u
 SECTORS=131072 REGION=128 # 1024 regions of 64 KiB
 export UML_MEM=512M       # corosync keeps what it could not send

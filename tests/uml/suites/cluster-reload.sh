@@ -3,7 +3,7 @@
 # A mirror on three nodes whose tables are suspended and reloaded on all of them, while all write: in the
 # middle of a resync, to another length, another leg, another log device. No write fails and what was written
 # is read back; every suspend and every resume ends; the right regions are copied, once; the legs are equal.
-# time-limit: 400
+# time-limit: 600
 set -u
 SECTORS=65536 REGION=256 # 256 regions of 128 KiB
 # shellcheck source=tests/uml/mirror_of_all.sh

@@ -3,7 +3,7 @@
 # Tables are reloaded, suspended and resumed while fio writes and verifies: another
 # length, log device, kind of log, region size, leg. No I/O error, the right regions
 # are copied each time, and no suspend waits for a resync.
-# time-limit: 400
+# time-limit: 600
 set -u
 # shellcheck source=tests/uml/dmclogd.sh
 . "${BASH_SOURCE[0]%/*}/../dmclogd.sh"
