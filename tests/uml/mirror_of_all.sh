@@ -44,6 +44,7 @@ write_end() { # K [SECONDS]
 	expect_eq "$(node_run "$1" 'cat /run/fio.status')" 0 "writer on node $1 ($(node_run "$1" 'tail -n 3 /run/fio.out'))"
 }
 
+# shellcheck disable=SC2034 # for suites
 FOR_LONG="--time_based --runtime=900" # longer than any case lasts
 
 # Leg 2 of these nodes (with LEG_MS) takes no more from here on, and what they write is soon on leg 1 alone.
