@@ -30,9 +30,49 @@ keep() {
 	echo "seed $SEED: images and logs are in $KEEP/seed-$SEED"
 }
 
+# --- the judges --------------------------------------------------------------------
+# A daemon that forgets what a dead node held: a round made for it, in which the legs must be seen to differ.
+step_taken() { wait_for 30 log_held_is "$1" 0 || fail "the slot of node $1 is not taken over"; }
+planted_round() {
+	local PLANT=takeover-skip k
+	plan=("1000 cut 3 0 down" "0 taken 3 0 -")
+	for k in {1..8}; do
+		plan+=("500 freeze 0 0 -")
+	done
+	round_seed=1 round_proof=delay round_begin=quiet round_leg_ms=20 round_end=cut
+	round_options=" --takeover-delay=2 --idle-release=1 --hot-regions=16"
+	chaos_begin
+	round_run 1 "with a bug"
+}
+case_planted() {
+	local rc=0
+	(planted_round) || rc=$?
+	all_down
+	[ $rc != 0 ] || fail "the bug is not found"
+	grep -qE '^log: region [0-9]+ differs and is clean$' "$UML_RUN/reason" || fail "instead: $(cat "$UML_RUN/reason")"
+}
+
+# What the rounds have left is made wrong: a completed write is lost on both legs.
+case_lost_write() {
+	local image=$UML_RUN/unwritten.img block leg
+	truncate -s $((SECTORS * 512)) "$image"
+	"$HISTORY" make "$image" "$(blocks)"
+	block=$("$HISTORY" check "$UML_RUN/history.img" "$(blocks)" "$image" |
+		sed -n 's/.* block \([0-9]*\): .* completed was [1-9a-f].*/\1/p;T;q')
+	[ -n "$block" ] || fail "no write was completed"
+	for leg in a b; do
+		dd if="$image" of="$UML_RUN/$leg.img" bs=4096 skip="$block" seek="$block" count=1 conv=notrunc status=none
+	done
+	! (expect_images_true "made wrong") || fail "a lost write of block $block is not found"
+	grep -qE "^history: leg .* block $block: " "$UML_RUN/reason" || fail "instead: $(cat "$UML_RUN/reason")"
+}
+
 uml_start chaos
 node_cut 1
-rm -f "$UML_RUN"/*.img
+if [ -z "${PLANT-}" ]; then
+	run_case a-bug-is-found case_planted
+	rm -rf "$UML_RUN"/*.img "$UML_RUN"/logs
+fi
 echo "SEED=$SEED TIME=$TIME NODES=$NODES commit $(git -C "$UML_TREE" rev-parse --short HEAD 2>/dev/null)"
 run_case begin chaos_begin || exit 1
 end=$((SECONDS + TIME)) round=0
@@ -42,4 +82,5 @@ while round=$((round + 1)); do
 	run_case "seed-$SEED-${last:-}round-$round" "chaos_${last}round" "$SEED" $round || { keep; exit 1; }
 	[ -z "$last" ] || break
 done
+run_case a-lost-write-is-found case_lost_write
 awk '{n++; if ($7 > 0) differing++} END {print n " looks at the images, at " differing + 0 " of them legs differed"}' "$UML_RUN/logs/checks"
