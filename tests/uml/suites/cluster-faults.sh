@@ -36,20 +36,38 @@ stalls() { # K: no write of node K ends for two seconds
 		[ \$($WRITES) = \$before ]"
 }
 
-# The copying node is cut: others write on, also to what is out of sync, and finish.
+# Milliseconds from the report that node 2 is off until node 1 has copied a region.
+copying_goes_on() {
+	node_run -t 30 1 "copied() { \$B/dmclog status U --json | sed -n 's/.*\"regions_copied\": *\([0-9]*\).*/\1/p'; }
+		before=\$(copied) start=\${EPOCHREALTIME/./}
+		\$B/dmclog fenced 2 >/dev/null || exit 1
+		end=\$((SECONDS + 20))
+		until [ \$(copied) -gt \$before ]; do
+			[ \$SECONDS -lt \$end ] || exit 1
+		done
+		echo \$(((\${EPOCHREALTIME/./} - start) / 1000))"
+}
+
+# The copying node is cut: others write on, also to what is out of sync. With the proof that it is off they go on
+# copying, within a second (and here with what this machine adds), and finish.
 case_cut_copier() {
-	made --takeover-delay=2 --resync-rate=1M
+	local before took
+	made --resync-rate=1M
 	wait_for 20 has_copied 2 5 || fail "node 2 copies nothing"
 	node_cut 2
 	expect_log_true
 	write_begin 1 $FOR_LONG
 	write_begin 3 $FOR_LONG
 	group_wait "1 3" 1 3
+	before=$(($(copied 1) + $(copied 3)))
 	progress 1
 	progress 3
 	write_stop 1
 	write_stop 3
-	# What nobody has touched is copied at once now.
+	expect_eq $(($(copied 1) + $(copied 3))) "$before" "regions copied without a proof"
+	took=$(copying_goes_on) || fail "nothing is copied after the proof"
+	echo "copying goes on $took ms after the proof"
+	[ "$took" -le $((1000 * UML_PATIENCE)) ] || fail "copying goes on $took ms after the proof only"
 	node_run 1 '$B/dmclog resync U rate=0' || fail "the rate cannot be changed"
 	on_nodes "1 3" in_sync || fail "the survivors do not finish the resync"
 	remove_all 1 3
@@ -82,18 +100,30 @@ case_cut_writer() {
 	remove_all 1 3 2
 }
 
+# Of the writer that was stopped, in ms.
+longest_write() { # K
+	node_run "$1" 'sed -n "s/^ *clat (\([num]\)sec): min=[^,]*, max= *\([0-9.]*\)\(k\{0,1\}\),.*/\1 \2 \3/p" /run/fio.out |
+		awk "{ ms = \$2 * (\$3 == \"k\" ? 1000 : 1); print int(\$1 == \"m\" ? ms : \$1 == \"u\" ? ms / 1000 : ms / 1000000) }"'
+}
+
 # Without the delay nothing of a gone node's mirror is copied, until it has booted anew and joined.
 case_cut_no_proof() {
-	local before
+	local before took
 	made
 	on_nodes "$ALL_NODES" in_sync
+	write_begin 1 $FOR_LONG
 	write_begin 3 $FOR_LONG
+	progress 1
 	progress 3
 	before=$(($(copied 1) + $(copied 2)))
 	node_cut 3
 	group_wait "1 2" 1 2
-	write_begin 1 --io_size=1m
-	write_end 1
+	progress 1
+	write_stop 1
+	took=$(longest_write 1)
+	echo "the longest write on a survivor took $took ms"
+	# The token's second and one more, and what this machine adds.
+	[ "$took" -le $((2000 * UML_PATIENCE)) ] || fail "a write on a survivor took $took ms"
 	expect_eq "$(($(copied 1) + $(copied 2)))" "$before" "regions copied without a proof"
 	expect_log_true
 	cluster_node 3
