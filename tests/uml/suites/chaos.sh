@@ -3,31 +3,31 @@
 # Random faults of a cluster of real kernels, under writers that verify: power cuts of
 # nodes and of all, killed daemons and corosyncs, split networks, paused nodes,
 # suspends, reloads, mirrors that come and go; see ../chaos.sh for what must hold.
-# Rounds begin until $TIME seconds have passed; $SEED decides what happens in them.
-# What a failed round left is kept in $KEEP. By hand: make chaos SEED=1 TIME=600.
-# time-limit: 420
+# For each seed of $CHAOS_SEEDS rounds begin until $CHAOS_TIME seconds have passed; the seed decides what happens
+# in them. What a failed round left is kept in $KEEP. By hand: make chaos SEED=1 TIME=600.
+# time-limit: 2700
 set -u
 SECTORS=32768 REGION=128 # 256 regions of 64 KiB
 # shellcheck source=tests/uml/chaos.sh
 . "${BASH_SOURCE[0]%/*}/../chaos.sh"
 
-SEED=${SEED:-1}
-TIME=${TIME:-75}
+CHAOS_SEEDS=${CHAOS_SEEDS:-1}
+CHAOS_TIME=${CHAOS_TIME:-75}
 KEEP=${KEEP:-$UML_BUILD/chaos}
 
 # Images as they were found, what each node said, and the steps.
-keep() {
+keep() { # SEED
 	local k
-	rm -rf "$KEEP/seed-$SEED"
-	mkdir -p "$KEEP/seed-$SEED"
-	cp --sparse=always "$UML_RUN"/*.img "$KEEP/seed-$SEED"
+	rm -rf "$KEEP/seed-$1"
+	mkdir -p "$KEEP/seed-$1"
+	cp --sparse=always "$UML_RUN"/*.img "$KEEP/seed-$1"
 	for k in $ALL_NODES; do
 		! node_alive "$k" || node_continue "$k"
 		node_report "$k"
 	done
 	all_down
-	cp -r "$UML_RUN"/logs "$KEEP/seed-$SEED"
-	echo "seed $SEED: images and logs are in $KEEP/seed-$SEED"
+	cp -r "$UML_RUN"/logs "$KEEP/seed-$1"
+	echo "seed $1: images and logs are in $KEEP/seed-$1"
 }
 
 # --- the judges --------------------------------------------------------------------
@@ -41,7 +41,6 @@ planted_round() {
 	done
 	round_seed=1 round_proof=delay round_begin=quiet round_leg_ms=20 round_end=cut
 	round_options=" --takeover-delay=2 --idle-release=1 --hot-regions=16"
-	chaos_begin
 	round_run 1 "with a bug"
 }
 case_planted() {
@@ -67,20 +66,29 @@ case_lost_write() {
 	grep -qE "^history: leg .* block $block: " "$UML_RUN/reason" || fail "instead: $(cat "$UML_RUN/reason")"
 }
 
+images_new() {
+	rm -rf "$UML_RUN"/*.img "$UML_RUN"/logs
+	chaos_begin
+}
+
+rounds() { # SEED
+	local end=$((SECONDS + CHAOS_TIME)) round=0 last=
+	run_case "seed-$1-begin" images_new || return 1
+	until [ -n "$last" ]; do
+		round=$((round + 1))
+		[ $SECONDS -lt $((end - 25)) ] || last=last_
+		run_case "seed-$1-${last}round-$round" "chaos_${last}round" "$1" $round || { keep "$1"; return 1; }
+	done
+	awk '{n++; if ($7 > 0) differing++} END {print n " looks at the images, at " differing + 0 " of them legs differed"}' \
+		"$UML_RUN/logs/checks"
+}
+
 uml_start chaos
 node_cut 1
-if [ -z "${PLANT-}" ]; then
-	run_case a-bug-is-found case_planted
-	rm -rf "$UML_RUN"/*.img "$UML_RUN"/logs
-fi
-echo "SEED=$SEED TIME=$TIME NODES=$NODES commit $(git -C "$UML_TREE" rev-parse --short HEAD 2>/dev/null)"
-run_case begin chaos_begin || exit 1
-end=$((SECONDS + TIME)) round=0
-while round=$((round + 1)); do
-	last=
-	[ $SECONDS -lt $((end - 25)) ] || last=last_
-	run_case "seed-$SEED-${last:-}round-$round" "chaos_${last}round" "$SEED" $round || { keep; exit 1; }
-	[ -z "$last" ] || break
+echo "CHAOS_SEEDS=$CHAOS_SEEDS CHAOS_TIME=$CHAOS_TIME NODES=$NODES commit $(git -C "$UML_TREE" rev-parse --short HEAD 2>/dev/null)"
+images_new
+[ -n "${PLANT-}" ] || run_case a-bug-is-found case_planted
+for seed in $CHAOS_SEEDS; do
+	rounds "$seed" || exit 1
 done
 run_case a-lost-write-is-found case_lost_write
-awk '{n++; if ($7 > 0) differing++} END {print n " looks at the images, at " differing + 0 " of them legs differed"}' "$UML_RUN/logs/checks"
