@@ -94,8 +94,7 @@ void enter_begin(struct core *core, struct log *log)
 static void reopen(struct core *core, struct log *log)
 {
 	struct table *table = table_joining(core, log);
-	struct group_message message = { .type = MESSAGE_JOIN,
-					 .stateless = true,
+	struct group_message message = { .stateless = true,
 					 .closed = true,
 					 .everything = log->everything_held };
 
@@ -105,7 +104,7 @@ static void reopen(struct core *core, struct log *log)
 	log->entering = ENTER_NONE;
 	log->phase = LOG_CLOSED;
 	log->has_state = false;
-	multicast(core, log, &message);
+	membership_join(core, log, &message);
 }
 
 /* Nobody could open the device: it is tried again, by each in turn (a JOIN makes the youngest). */
@@ -163,6 +162,8 @@ static void enter_slot(struct core *core, struct log *log, const struct member *
 		    log->slot_generation == log->replicated.generation &&
 		    log->layout.slot_offset_bytes == log->replicated.layout.slot_offset_bytes;
 
+	if (me->slot == NO_SLOT && log->live == NO_INDEX && sides_any_astray(core))
+		return; /* one is allotted when they are not any more */
 	if (me->slot == NO_SLOT) {
 		enter_failed(core, log, -ENOSPC, "used: no slot is free on it");
 		return;

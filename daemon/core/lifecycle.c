@@ -359,9 +359,7 @@ static void join(struct core *core, struct table *table)
 {
 	struct log *log = table_log(core, table);
 	struct table *other = rival(core, table);
-	struct group_message message = { .type = MESSAGE_JOIN,
-					 .luid = table->luid,
-					 .stateless = !log->has_state };
+	struct group_message message = { .luid = table->luid, .stateless = !log->has_state };
 	struct effect_event event = {
 		.event = EVENT_CONFLICT,
 		.luid = table->luid,
@@ -394,7 +392,7 @@ static void join(struct core *core, struct table *table)
 	message.fresh = !table->resumed_once && !log->everything_held;
 	message.everything = log->everything_held && !PLANTED(PLANT_EVERYTHING_UNSAID);
 	table->join_sent = true;
-	multicast(core, log, &message);
+	membership_join(core, log, &message);
 }
 
 void table_live(struct core *core, struct table *table)
