@@ -31,11 +31,13 @@ keep() { # SEED
 }
 
 # --- the judges --------------------------------------------------------------------
-# A daemon that forgets what a dead node held: a round made for it, in which the legs must be seen to differ.
+# A daemon that forgets what a dead node held: a round made for it, in which the legs must be seen to differ. Leg 2 of
+# that node stands still before the cut, so that each of its writers has a write on leg 1 alone.
+step_part() { slow_suspend "$1" || fail "leg 2 of node $1 does not stand still"; }
 step_taken() { wait_for 30 log_held_is "$1" 0 || fail "the slot of node $1 is not taken over"; }
 planted_round() {
 	local PLANT=takeover-skip k
-	plan=("1000 cut 3 0 down" "0 taken 3 0 -")
+	plan=("1000 part 3 0 -" "200 cut 3 0 down" "0 taken 3 0 -")
 	for k in {1..8}; do
 		plan+=("500 freeze 0 0 -")
 	done
