@@ -65,23 +65,6 @@ void sides_found_again(struct core *core)
 			entry_settle(core, &core->group.entry[e], false);
 }
 
-/* They have read the group's state, and are with us from here on. */
-void sides_current(struct core *core)
-{
-	for (uint32_t i = 0; i < CORE_NODES_MAX; i++) {
-		struct group_node *node = &core->group.node[i];
-
-		if (node->node_id == 0 || !node->in_view || !node->current)
-			continue;
-		node->astray = false;
-		if (core->group.established) {
-			node->kept_past = true;
-			node->parted = node->rebooted = false;
-		}
-	}
-	sides_found_again(core);
-}
-
 static void outdate(struct core *core)
 {
 	for (uint32_t e = 0; e < core->group.entries_end; e++) {
@@ -159,4 +142,22 @@ void sides_pump(struct core *core)
 		if (entry->used && entry->outdated && !entry_departed(entry))
 			renew(core, entry);
 	}
+}
+
+/* They have read the group's state, and are with us from here on. */
+void sides_current(struct core *core)
+{
+	for (uint32_t i = 0; i < CORE_NODES_MAX; i++) {
+		struct group_node *node = &core->group.node[i];
+
+		if (node->node_id == 0 || !node->in_view || !node->current)
+			continue;
+		node->astray = false;
+		if (core->group.established) {
+			node->kept_past = true;
+			node->parted = node->rebooted = false;
+		}
+	}
+	sides_found_again(core);
+	sides_pump(core);
 }
