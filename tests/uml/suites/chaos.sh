@@ -27,6 +27,7 @@ keep() { # SEED
 	done
 	all_down
 	cp -r "$UML_RUN"/logs "$KEEP/seed-$1"
+	tail -n 15 "$UML_RUN/logs/steps"
 	echo "seed $1: images and logs are in $KEEP/seed-$1"
 }
 

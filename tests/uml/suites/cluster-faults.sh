@@ -159,7 +159,7 @@ case_cut_all() {
 	remove_all 1 2 3
 }
 
-# The minority stops and loses nothing; the majority goes on; healed, all go on.
+# The minority stops and loses nothing; the majority goes on; healed, all go on. Without any majority all stop.
 case_partition() {
 	local k
 	made
@@ -180,7 +180,15 @@ case_partition() {
 	net_heal
 	group_wait "$ALL_NODES" 1 2 3
 	progress 3
+	net_cut 1 2 1 3 2 3
 	for k in $ALL_NODES; do
+		group_wait "$k" "$k"
+		wait_for 10 stalls "$k" || fail "node $k writes on without quorum"
+	done
+	net_heal
+	group_wait "$ALL_NODES" 1 2 3
+	for k in $ALL_NODES; do
+		progress "$k"
 		write_stop "$k"
 	done
 	on_nodes "$ALL_NODES" in_sync
