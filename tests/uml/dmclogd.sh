@@ -77,7 +77,7 @@ mirror_table() { echo "0 $SECTORS mirror userspace $1 2 $LEGS 1 handle_errors"; 
 mirror_create() { node_run "$1" "dmsetup create $2 --table '$(mirror_table "$3")'"; }
 
 # An answer that the kernel has to ask for again costs 15 s.
-mirror_remove() { node_run -t 10 "$1" "dmsetup remove $2" || fail "removing $2 takes too long"; }
+mirror_remove() { node_run -t 14 "$1" "dmsetup remove $2" || fail "removing $2 takes too long"; }
 
 mirror_status() { node_run "$1" "dmsetup status $2"; }
 
