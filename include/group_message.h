@@ -74,7 +74,7 @@ struct group_message {
 	struct log_name log; /* JOIN to CONTROL */
 	uint64_t luid; /* JOIN, LEAVING, LEAVE, HEALTH; LOST by a kernel's report: of the reporting table */
 	uint64_t number; /* see the types; HELLO, DIRECTORY, SNAPSHOT: of the transfer; OPENED: generation of the
-			  * superblock; MERGED: the slot */
+			  * superblock; MERGED: the slot; JOIN: renewals of the log that the sender knows of */
 	uint32_t node;    /* STOPPED, MERGED, CONFIRM, HEARD */
 	uint32_t window;  /* number of a window, counted by its claimer */
 	uint32_t claimer; /* CLAIM_ANSWER: node id of the window's owner */

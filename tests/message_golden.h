@@ -36,12 +36,13 @@ static const uint8_t golden_stopped[] = { 0x24, 0,    0,    0,    1,    0,    4,
 					  0x52, 0x51, 0xd0, 0xd1, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6,
 					  0xd7, 0xd8, 0xd9, 0xda, 0xdb, 0xdc, 0xdd, 0xde, 0xdf };
 
-static const uint8_t golden_join[] = { 0x38, 0,    0,    0,    1,    0,    5,    0,    4,    3,
+static const uint8_t golden_join[] = { 0x40, 0,    0,    0,    1,    0,    5,    0,    4,    3,
 				       2,    1,    0xc8, 4,    0,    0,    1,    0,    0,    0,
 				       0,    4,    0,    0,    0x18, 0x17, 0x16, 0x15, 0x14, 0x13,
 				       0x12, 0x11, 0xfd, 0,    0,    0,    0x24, 0x23, 0x22, 0x21,
 				       7,    0x4c, 0x56, 0x4d, 0x2d, 0x61, 0x62, 0x63, 0x34, 0x33,
-				       0x32, 0x31, 0x80, 0x88, 0xff, 0xff };
+				       0x32, 0x31, 0x80, 0x88, 0xff, 0xff, 0x48, 0x47, 0x46, 0x45,
+				       0x44, 0x43, 0x42, 0x41 };
 
 static const uint8_t golden_opened[] = { 0x3f, 0,    0,    0,    1,    0,    6,    0,    4,
 					 3,    2,    1,    0,    0,    0,    0,    1,    0,
@@ -236,7 +237,7 @@ static const struct golden goldens[] = {
 	{ GOLDEN_OF(epoch, EPOCH), GOLDEN_NUMBER, GOLDEN_PAST },
 	{ GOLDEN_OF(directory, DIRECTORY), GOLDEN_NUMBER, GOLDEN_DATA, .message.last = true },
 	{ GOLDEN_OF(stopped, STOPPED), GOLDEN_NODE, GOLDEN_BOOT_ID },
-	{ GOLDEN_OF(join, JOIN), GOLDEN_LOG, GOLDEN_LUID, .message.fresh = true,
+	{ GOLDEN_OF(join, JOIN), GOLDEN_LOG, GOLDEN_LUID, GOLDEN_NUMBER, .message.fresh = true,
 	  .message.stateless = true, .message.everything = true, .message.closed = true },
 	{ GOLDEN_OF(opened, OPENED), GOLDEN_LOG, GOLDEN_NUMBER, GOLDEN_DATA },
 	{ GOLDEN_OF(leaving, LEAVING), GOLDEN_LOG, GOLDEN_LUID },

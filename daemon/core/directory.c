@@ -3,17 +3,18 @@
  * The directory: which log is used by whom.  Every member of the group has it, and all change it alike: by delivered messages
  * and views only.  What concerns the regions goes on to the log's followers (state_*()).
  *
- * Phases of a log:
+ * Phases of a log, by what another node, or the one that opens, closes, or is the last to use it does:
  *
- *              | JOIN              | OPENED | LEAVING of the last one | LEAVE, closed | founder gone
- *   CLOSED     | OPENING, founder  | -      | -                       | -             | -
- *   OPENING    | waits             | OPEN   | -                       | -             | CLOSED
- *   OPEN       | fetches the state | -      | CLOSING                 | -             | -
- *   CLOSING    | waits             | -      | -                       | CLOSED        | CLOSED (1)
+ *              | JOIN of another | OPENED | LEAVING | LEAVE      | UNFOLLOW | view: left | renewal (sides.c)
+ *   CLOSED     | OPENING         | -      | -       | -          | ends (2) | ends (2)   | -
+ *   OPENING    | -               | OPEN   | CLOSED  | CLOSED     | ends (2) | CLOSED (1) | -
+ *   OPEN       | - (3)           | -      | CLOSING | CLOSED     | CLOSED   | CLOSED (1) | CLOSED
+ *   CLOSING    | -               | -      | -       | CLOSED (4) | CLOSED   | CLOSED (1) | -
  *
  *   CLOSED with somebody waiting is OPENING at once, by the oldest who waits.  OPEN without any member that has the
- *   state is CLOSED.  (1) it may still close the device: what comes next waits until it is proven to be stopped.  A core log goes on, OPEN,
- *   where others have the state.
+ *   state is CLOSED.  (1) it may still use, or close, the device: what comes next waits until it is proven to be stopped.  A core log goes
+ *   on, OPEN, where others have the state.  (2) when nobody else follows it.  (3) it fetches the state.  (4) OPEN when the
+ *   device could not be closed and others use it.  tests/check_core_log_life.c has every cell.
  */
 #include <string.h>
 
@@ -29,7 +30,8 @@ static void deliver_join(struct core *core, const struct group_message *message)
 	struct member *member = NULL;
 	bool had_state;
 
-	if (entry_in_the_way(core, &message->log)) {
+	if (entry_in_the_way(core, &message->log) ||
+	    (entry != NULL && entry->renewals != message->number)) {
 		membership_join_refused(core, message);
 		return;
 	}
@@ -353,6 +355,20 @@ static bool may_write(const struct entry *entry, const struct member *member)
 	return member->use != MEMBER_FOLLOWS && (member->live || opens);
 }
 
+void entry_left(struct core *core, struct entry *entry, struct member *member)
+{
+	state_departed(core, entry, (uint32_t)(member - entry->member));
+	member->has_state = false;
+	if (!may_write(entry, member)) {
+		member_remove(core, entry, member);
+		return;
+	}
+	member->departed = true;
+	member->unwatched = true;
+	if (PLANTED(PLANT_DEPARTURE_PROVES))
+		member_proven(core, entry, member);
+}
+
 void directory_left(struct core *core, uint32_t node_id)
 {
 	for (uint32_t e = 0; e < core->group.entries_end; e++) {
@@ -361,16 +377,7 @@ void directory_left(struct core *core, uint32_t node_id)
 
 		if (member == NULL)
 			continue;
-		state_departed(core, entry, (uint32_t)(member - entry->member));
-		if (!may_write(entry, member)) {
-			member_remove(core, entry, member);
-		} else {
-			member->departed = true;
-			member->unwatched = true;
-			if (PLANTED(PLANT_DEPARTURE_PROVES))
-				member_proven(core, entry, member);
-		}
-		member->has_state = false;
+		entry_left(core, entry, member);
 		entry_settle(core, entry, true);
 	}
 }
@@ -378,8 +385,13 @@ void directory_left(struct core *core, uint32_t node_id)
 void directory_watched(struct core *core)
 {
 	for (uint32_t e = 0; e < core->group.entries_end; e++)
-		for (uint32_t i = 0; i < CORE_NODES_MAX; i++)
-			core->group.entry[e].member[i].unwatched = false;
+		for (uint32_t i = 0; i < CORE_NODES_MAX; i++) {
+			struct member *member = &core->group.entry[e].member[i];
+			const struct group_node *node = group_node_find(core, member->node_id);
+
+			if (node == NULL || !node->astray)
+				member->unwatched = false;
+		}
 }
 
 void directory_proven(struct core *core, uint32_t node_id, const uint8_t *boot_id, bool alive)

@@ -5,10 +5,10 @@
  * Pieces are sequences of records: u8 kind, then
  *   GROUP    u64 epoch, u32 leader, u64 views, u8 established, u32 version, u64 seniority, u32 stopped_next
  *   STOPPED  u32 place, u32 node, u8[16] boot id
- *   NODE     u32 node, u8 in_view, u8 of_own_will, u8 current, u8[16] boot id, u8[16] machine id, u64 incarnation, u64 seniority,
+ *   NODE     u32 node, u8 in_view, u8 of_own_will, u8 current, u8 kept_past, u8 parted, u8 rebooted, u8 astray, u8[16] boot id, u8[16] machine id, u64 incarnation, u64 seniority,
  *            u32 version_lowest, u32 version_highest
  *   ENTRY    u8 uuid length, uuid, u32 log type, u32 region sectors, u64 device sectors, u32 major, u32 minor, u8 phase,
- *            u32 founder, u32 last leaving, u32 role, u8 base_settled, u64 transfer, u64 generation, u32 slot count, u8 paused, u64 bytes a second
+ *            u32 founder, u32 last leaving, u32 role, u8 base_settled, u64 transfer, u64 generation, u8 outdated, u64 renewals, u32 slot count, u8 paused, u64 bytes a second
  *   MEMBER   of the last ENTRY: u8 place, u32 node, u8[16] boot id, u8 use, u8 flags, u32 slot, u64 seniority, u64 luid
  */
 #include <errno.h>
@@ -90,6 +90,10 @@ static void send_node(struct sender *sender, const struct group_node *node)
 	put_number(writer, node->in_view, 1);
 	put_number(writer, node->of_own_will, 1);
 	put_number(writer, node->current, 1);
+	put_number(writer, node->kept_past, 1);
+	put_number(writer, node->parted, 1);
+	put_number(writer, node->rebooted, 1);
+	put_number(writer, node->astray, 1);
 	put_field(writer, node->boot_id, MESSAGE_ID_BYTES);
 	put_field(writer, node->machine_id, MESSAGE_ID_BYTES);
 	put_number(writer, node->incarnation, 8);
@@ -139,6 +143,8 @@ static void send_entry(struct sender *sender, const struct entry *entry)
 	put_number(writer, entry->base_settled, 1);
 	put_number(writer, entry->transfer, 8);
 	put_number(writer, entry->generation, 8);
+	put_number(writer, entry->outdated, 1);
+	put_number(writer, entry->renewals, 8);
 	put_number(writer, entry->slot_count, 4);
 	put_number(writer, entry->paused, 1);
 	put_number(writer, entry->bytes_per_second, 8);
@@ -207,6 +213,10 @@ static bool take_node(struct core *core, struct reader *reader)
 	node->in_view = get_number(reader, 1) != 0;
 	node->of_own_will = get_number(reader, 1) != 0;
 	node->current = get_number(reader, 1) != 0;
+	node->kept_past = get_number(reader, 1) != 0;
+	node->parted = get_number(reader, 1) != 0;
+	node->rebooted = get_number(reader, 1) != 0;
+	node->astray = get_number(reader, 1) != 0;
 	node->greeted = node->in_view;
 	get_field(reader, node->boot_id, MESSAGE_ID_BYTES);
 	get_field(reader, node->machine_id, MESSAGE_ID_BYTES);
@@ -239,6 +249,8 @@ static bool take_entry(struct core *core, struct reader *reader)
 	entry->base_settled = get_number(reader, 1) != 0;
 	entry->transfer = get_number(reader, 8);
 	entry->generation = get_number(reader, 8);
+	entry->outdated = get_number(reader, 1) != 0;
+	entry->renewals = get_number(reader, 8);
 	entry->slot_count = (uint32_t)get_number(reader, 4);
 	entry->paused = get_number(reader, 1) != 0;
 	entry->bytes_per_second = get_number(reader, 8);

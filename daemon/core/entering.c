@@ -94,8 +94,7 @@ void enter_begin(struct core *core, struct log *log)
 static void reopen(struct core *core, struct log *log)
 {
 	struct table *table = table_joining(core, log);
-	struct group_message message = { .type = MESSAGE_JOIN,
-					 .stateless = true,
+	struct group_message message = { .stateless = true,
 					 .closed = true,
 					 .everything = log->everything_held };
 
@@ -105,7 +104,7 @@ static void reopen(struct core *core, struct log *log)
 	log->entering = ENTER_NONE;
 	log->phase = LOG_CLOSED;
 	log->has_state = false;
-	multicast(core, log, &message);
+	membership_join(core, log, &message);
 }
 
 /* Nobody could open the device: it is tried again, by each in turn (a JOIN makes the youngest). */
@@ -157,6 +156,21 @@ void enter_read(struct core *core, struct log *log, const struct input_io *io)
 	log->entering = ENTER_SLOT;
 }
 
+/*
+ * What the kernel of this luid reported when it was resumed before it writes on one leg, unmarked, as soon as RESUME is
+ * answered; the base may call it clean by then, after a time of the kernel's own log, say.  The slot has it until the
+ * base shows that it is lost again.
+ */
+static void hold_unsynced(struct log *log, uint64_t luid)
+{
+	uint64_t region = bitmap_next(&log->unsynced, 0);
+
+	for (; region != BITMAP_NONE && log->unsynced_luid == luid;
+	     region = bitmap_next(&log->unsynced, region + 1))
+		if (!bitmap_test(&log->held, region) && !bitmap_test(&log->pending, region))
+			(void)bitmap_set(&log->leaving, region);
+}
+
 static void enter_slot(struct core *core, struct log *log, const struct member *me)
 {
 	/* What a table that waits had a slot for before has been merged, perhaps, and is free: it had nothing of the log. */
@@ -164,6 +178,8 @@ static void enter_slot(struct core *core, struct log *log, const struct member *
 		    log->slot_generation == log->replicated.generation &&
 		    log->layout.slot_offset_bytes == log->replicated.layout.slot_offset_bytes;
 
+	if (me->slot == NO_SLOT && log->live == NO_INDEX && sides_any_astray(core))
+		return; /* one is allotted when they are not any more */
 	if (me->slot == NO_SLOT) {
 		enter_failed(core, log, -ENOSPC, "used: no slot is free on it");
 		return;
@@ -175,6 +191,7 @@ static void enter_slot(struct core *core, struct log *log, const struct member *
 	if (log->slot.writing.count > 0)
 		return; /* into the slot of before */
 	log->layout = log->replicated.layout;
+	hold_unsynced(log, me->luid);
 	slot_place(log, me->slot);
 	log->entering = ENTER_SLOT_WRITING;
 }

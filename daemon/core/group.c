@@ -175,6 +175,7 @@ static void settle(struct core *core)
 	}
 	if (me->current && winner->fresh)
 		directory_found(core);
+	sides_settled(core, winner->fresh);
 	if (me->current) {
 		core->local.has_past = true;
 		core->local.fetching = false;
@@ -235,28 +236,16 @@ static void deliver_hello(struct core *core, const struct group_message *message
 	node->version_highest = message->version_highest;
 	node->incarnation = message->incarnation;
 	if (!node->current) {
+		if (memcmp(node->boot_id, message->boot_id, MESSAGE_ID_BYTES) != 0) {
+			node->rebooted = true;
+			sides_stopped(core, node);
+		}
 		memcpy(node->boot_id, message->boot_id, MESSAGE_ID_BYTES);
 		memcpy(node->machine_id, message->machine_id, MESSAGE_ID_BYTES);
 		forget_any_stopped(core, node->node_id);
 		directory_proven(core, node->node_id, node->boot_id, true);
 	}
 	settle(core);
-}
-
-/* Of all nodes that were ever seen: with two nodes each half may have quorum. */
-static bool has_majority(const struct group *group)
-{
-	uint32_t here = 0, elsewhere = 0;
-
-	for (uint32_t i = 0; i < CORE_NODES_MAX; i++) {
-		if (group->node[i].node_id == 0)
-			continue;
-		if (group->node[i].in_view)
-			here++;
-		else
-			elsewhere++;
-	}
-	return here > elsewhere;
 }
 
 static void deliver_epoch(struct core *core, const struct group_message *message)
@@ -268,8 +257,7 @@ static void deliver_epoch(struct core *core, const struct group_message *message
 		return;
 	group->epoch++;
 	group->established = true;
-	if (has_majority(group))
-		directory_watched(core);
+	sides_epoch(core);
 	core->pump_all = true;
 }
 
@@ -282,6 +270,7 @@ static void all_current(struct core *core)
 		if (node->node_id != 0 && node->in_view && welcome(core, node))
 			node->current = true;
 	}
+	sides_current(core);
 }
 
 static void deliver_directory(struct core *core, const struct group_message *message)
@@ -381,6 +370,7 @@ void group_apply(struct core *core, const struct group_message *message)
 		heard_delivered(core, message);
 	else
 		directory_deliver(core, message);
+	sides_pump(core);
 }
 
 void group_delivered(struct core *core, const struct group_message *message)

@@ -48,6 +48,11 @@ struct group_node {
 	bool of_own_will; /* that is how it left */
 	bool greeted;     /* has said hello since the last view with joined members */
 	bool current;     /* has the group's state: what it says counts */
+	/* see sides.c */
+	bool kept_past; /* it had that state when the epoch began, or since */
+	bool parted;    /* ... and has left, or lost it, since */
+	bool rebooted;  /* ... and has come back as another boot */
+	bool astray;    /* it left; nobody here knows whether its side has gone on */
 	uint8_t boot_id[MESSAGE_ID_BYTES];
 	uint8_t machine_id[MESSAGE_ID_BYTES];
 	uint64_t incarnation;
@@ -103,6 +108,8 @@ struct entry {
 	bool base_settled;   /* it has found the base no cleaner than the state, or made it so */
 	uint64_t transfer;   /* number of the newest snapshot */
 	uint64_t generation; /* of the superblock */
+	bool outdated; /* OPEN: another side may have changed the log device since: see sides.c */
+	uint64_t renewals; /* a JOIN names their count: what was sent before one does not count behind it */
 	uint32_t slot_count;
 	bool paused;
 	uint64_t bytes_per_second;       /* see input_control */

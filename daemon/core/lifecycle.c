@@ -117,6 +117,9 @@ static void build_table(struct core *core, struct log *log, const struct request
 		.sync = constructor->sync,
 	};
 	memcpy(table->constructor, request->constructor, sizeof(table->constructor));
+	/* The reconnect loop builds it again: it was resumed before, perhaps, and regions were lost since (F21). */
+	if (request->constructor_terminated && table->sync == SYNC_SKIP)
+		table->sync = SYNC_DEFAULT;
 	note_ctr(core, table, request);
 	if (index >= core->tables_end)
 		core->tables_end = index + 1;
@@ -359,9 +362,7 @@ static void join(struct core *core, struct table *table)
 {
 	struct log *log = table_log(core, table);
 	struct table *other = rival(core, table);
-	struct group_message message = { .type = MESSAGE_JOIN,
-					 .luid = table->luid,
-					 .stateless = !log->has_state };
+	struct group_message message = { .luid = table->luid, .stateless = !log->has_state };
 	struct effect_event event = {
 		.event = EVENT_CONFLICT,
 		.luid = table->luid,
@@ -394,7 +395,7 @@ static void join(struct core *core, struct table *table)
 	message.fresh = !table->resumed_once && !log->everything_held;
 	message.everything = log->everything_held && !PLANTED(PLANT_EVERYTHING_UNSAID);
 	table->join_sent = true;
-	multicast(core, log, &message);
+	membership_join(core, log, &message);
 }
 
 void table_live(struct core *core, struct table *table)

@@ -86,12 +86,17 @@ bool member_unproven(const struct member *member)
 	return member->node_id != 0 && member->departed && !member->to_merge;
 }
 
-bool entry_unproven(const struct entry *entry)
+bool entry_departed(const struct entry *entry)
 {
 	for (uint32_t i = 0; i < CORE_NODES_MAX; i++)
 		if (member_unproven(&entry->member[i]))
 			return true;
 	return false;
+}
+
+bool entry_unproven(const struct entry *entry)
+{
+	return entry->outdated || entry_departed(entry);
 }
 
 bool entry_lived(const struct entry *entry)
@@ -206,8 +211,10 @@ static void transfer(struct core *core, struct entry *entry)
 	snapshot_begin(core, entry, sender->node_id);
 }
 
-static void allot_slots(struct entry *entry)
+static void allot_slots(const struct core *core, struct entry *entry)
 {
+	bool free = !entry->outdated && !sides_any_astray(core);
+
 	if (entry->phase != LOG_OPEN)
 		return;
 	for (uint32_t i = 0; i < CORE_NODES_MAX; i++) {
@@ -218,7 +225,7 @@ static void allot_slots(struct entry *entry)
 			continue;
 		/* From here on its RESUME may be answered. */
 		member->live = member->live || member->has_state;
-		if (member->slot != NO_SLOT || entry->name.log_type != LOG_TYPE_DISK)
+		if (member->slot != NO_SLOT || entry->name.log_type != LOG_TYPE_DISK || !free)
 			continue;
 		for (uint32_t m = 0; m < CORE_NODES_MAX; m++)
 			if (entry->member[m].node_id != 0 && entry->member[m].slot != NO_SLOT &&
@@ -287,12 +294,13 @@ static void settle_phase(struct core *core, struct entry *entry)
 		/* It could not close the device: others still use it, or nobody does. */
 		entry->phase = oldest_of(entry, true, true) == NULL ? LOG_CLOSED : LOG_OPEN;
 	/* Without anybody who has the state, or who uses the log, the next one opens it: from the device. */
-	if (entry->phase == LOG_OPEN &&
-	    (oldest_of(entry, true, false) == NULL ||
-	     (oldest_of(entry, false, true) == NULL && !entry_unproven(entry))))
+	if (entry->phase == LOG_OPEN && (oldest_of(entry, true, false) == NULL ||
+					 (oldest_of(entry, false, true) == NULL &&
+					  (entry->outdated || !entry_departed(entry)))))
 		entry->phase = LOG_CLOSED;
 	if (entry->phase != LOG_CLOSED)
 		return;
+	entry->outdated = false; /* it will be read from the device */
 	entry->founder = 0;
 	for (uint32_t i = 0; i < CORE_NODES_MAX; i++)
 		entry->member[i].open_failed = false;
@@ -313,7 +321,7 @@ void entry_settle(struct core *core, struct entry *entry, bool state_wanted)
 
 	settle_phase(core, entry);
 	settle_role(entry);
-	allot_slots(entry);
+	allot_slots(core, entry);
 	/* Who joined while it was being closed, in vain, waits for the state, too. */
 	if (state_wanted || (!was_open && entry->phase == LOG_OPEN))
 		transfer(core, entry);

@@ -63,6 +63,7 @@ void membership_lost(struct core *core, struct log *log)
 		log->proxied[i].wanted = false;
 	log->durable_sent = 0;
 	log->base_role = BASE_NONE;
+	log->role_given_up = false;
 	log->takeover.step = TAKEOVER_NONE;
 	log->entering = ENTER_NONE;
 	log->opening.step = OPENING_NONE;
@@ -140,6 +141,8 @@ void membership_join_refused(struct core *core, const struct group_message *mess
 	log->rejoin_sent = false;
 	if (table != NULL)
 		table->join_sent = false; /* it is tried again when the directory changes */
+	log->again = true;
+	core->pump_all = true;
 }
 
 void membership_joined(struct core *core, const struct group_message *message)
@@ -159,14 +162,22 @@ void membership_joined(struct core *core, const struct group_message *message)
 	log->again = true;
 }
 
+void membership_join(struct core *core, const struct log *log, struct group_message *message)
+{
+	const struct entry *entry = entry_look(core, &log->name);
+
+	message->type = MESSAGE_JOIN;
+	message->number = entry == NULL ? 0 : entry->renewals;
+	multicast(core, log, message);
+}
+
 /* Live tables whose node is no member any more, or has lost the state: they join again, when no copy of before is under
  * way (it would be nobody's). */
 static void join_again(struct core *core, struct log *log, const struct member *me)
 {
 	const struct table *table = log->live != NO_INDEX ? &core->tables[log->live] :
 							    table_joining(core, log);
-	struct group_message message = { .type = MESSAGE_JOIN,
-					 .luid = table->luid,
+	struct group_message message = { .luid = table->luid,
 					 .fresh = !table->resumed_once && !log->everything_held,
 					 .stateless = true,
 					 .everything = log->everything_held &&
@@ -183,7 +194,7 @@ static void join_again(struct core *core, struct log *log, const struct member *
 	if (entry_in_the_way(core, &log->name))
 		return;
 	log->rejoin_sent = true;
-	multicast(core, log, &message);
+	membership_join(core, log, &message);
 }
 
 /* The JOIN of a table that waits did count, on the side whose state counts. */
@@ -205,8 +216,7 @@ static bool adopt_join(struct core *core, const struct log *log, const struct me
 /* The group believes that this node has the state, which it lost in an opening, say, that came to nothing. */
 static void fetch_again(struct core *core, struct log *log, const struct member *me)
 {
-	struct group_message message = { .type = MESSAGE_JOIN,
-					 .luid = me->luid,
+	struct group_message message = { .luid = me->luid,
 					 .stateless = true,
 					 .everything = log->everything_held };
 
@@ -214,7 +224,7 @@ static void fetch_again(struct core *core, struct log *log, const struct member 
 	    log->opening.step != OPENING_NONE || log->copier.flying > 0)
 		return;
 	log->rejoin_sent = true;
-	multicast(core, log, &message);
+	membership_join(core, log, &message);
 }
 
 /* The group believes that this node uses the log, and nothing here does: it left while it could not say so. */

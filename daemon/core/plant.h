@@ -171,6 +171,8 @@
 	X(COPY_BASE_SET)                                                                   \
 	/* half of the nodes opens and joins logs while the other half may do so, too */   \
 	X(HALF_OPENS)                                                                      \
+	/* a node without a past counts as one that was there */                           \
+	X(FRESH_COUNTS)                                                                    \
 	/* a log is used before the other nodes know of it */                              \
 	X(ENTERS_UNHEARD)                                                                  \
 	/* who has no slot has nobody who holds for it */                                  \

@@ -4,8 +4,8 @@
  *
  * Leaving the view is not being stopped: what is departed stays so until there is proof for that boot: a fencing report
  * (counts only while the node is out of the cluster, G8), a hello of another boot of the node, or --takeover-delay since the
- * node left the cluster's membership (never since its daemon alone went, G5).  Where those who are here are no majority
- * (two_node: each half has quorum), who has left may use logs that nobody used before: none is opened or joined without proof.  News of the quorum is not ordered with
+ * node left the cluster's membership (never since its daemon alone went, G5).  Where who has left may have gone on
+ * (sides.c), it may use logs that nobody used before: none is opened or joined without proof.  News of the quorum is not ordered with
  * the views; each node judges it by itself, and what follows goes through the order.
  */
 #include <string.h>
@@ -115,23 +115,16 @@ static bool elsewhere(const struct core *core, const struct group_node *node)
 
 uint32_t proof_other_side(const struct core *core)
 {
-	uint32_t here = 0, there = 0, lowest = 0;
+	uint32_t lowest = 0;
 
-	for (uint32_t i = 0; i < CORE_NODES_MAX; i++) {
+	for (uint32_t i = 0; i < CORE_NODES_MAX && !PLANTED(PLANT_HALF_OPENS); i++) {
 		const struct group_node *node = &core->group.node[i];
 
-		if (node->node_id == 0)
-			continue;
-		if (node->in_view || !elsewhere(core, node)) {
-			here++;
-		} else if (!node->of_own_will &&
-			   !proof_is_stopped(core, node->node_id, node->boot_id)) {
-			there++;
-			if (lowest == 0 || node->node_id < lowest)
-				lowest = node->node_id;
-		}
+		if (sides_astray(core, node) && elsewhere(core, node) &&
+		    (lowest == 0 || node->node_id < lowest))
+			lowest = node->node_id;
 	}
-	return here > there || PLANTED(PLANT_HALF_OPENS) ? 0 : lowest;
+	return lowest;
 }
 
 static void tell_stopped(struct core *core, uint32_t node_id, const uint8_t *boot_id)
@@ -199,6 +192,9 @@ void proof_delivered(struct core *core, const struct group_message *message)
 		stopped->node_id = message->node;
 		memcpy(stopped->boot_id, message->boot_id, MESSAGE_ID_BYTES);
 	}
+	if (node != NULL && memcmp(node->boot_id, message->boot_id, MESSAGE_ID_BYTES) == 0)
+		sides_stopped(core, group_node_find(core, message->node));
 	directory_proven(core, message->node, message->boot_id, false);
+	sides_found_again(core);
 	core->pump_all = true;
 }

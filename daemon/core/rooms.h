@@ -251,6 +251,24 @@ void group_apply(struct core *core, const struct group_message *message);
 /* After every input that is about the group: what has become possible. */
 void group_pump(struct core *core);
 
+/* ---- sides.c ---- */
+
+/* All of the view have said hello; `founded`: none of them had a past. */
+void sides_settled(struct core *core, bool founded);
+/* Those who lacked the group's state have it. */
+void sides_current(struct core *core);
+/* An epoch begins: how much this side's past can be trusted. */
+void sides_epoch(struct core *core);
+/* This boot of it has ended. */
+void sides_stopped(const struct core *core, struct group_node *node);
+/* Some who were astray are no more. */
+void sides_found_again(struct core *core);
+/* It left, is not proven to be stopped, and may be of a side that has gone on. */
+bool sides_astray(const struct core *core, const struct group_node *node);
+bool sides_any_astray(const struct core *core);
+/* Behind each message: outdated logs that can be, are renewed. */
+void sides_pump(struct core *core);
+
 /* ---- members.c, directory.c, directory_codec.c ---- */
 
 struct entry *entry_make(struct core *core, const struct log_name *name);
@@ -265,6 +283,9 @@ void member_remove(struct core *core, struct entry *entry, struct member *member
 
 const struct entry *entry_look(const struct core *core, const struct log_name *name);
 struct entry *entry_find(struct core *core, const struct log_name *name);
+/* A member departed and is not proven to be stopped. */
+bool entry_departed(const struct entry *entry);
+/* ... or the log is outdated: nothing is copied, and nothing written but own slots. */
 bool entry_unproven(const struct entry *entry);
 /* Some member's kernel may have been let write before this Opening. */
 bool entry_lived(const struct entry *entry);
@@ -280,9 +301,11 @@ struct member *member_own(struct core *core, struct log *log);
 bool member_uses(const struct member *member);
 bool member_unproven(const struct member *member);
 void directory_deliver(struct core *core, const struct group_message *message);
-/* This side has the majority: those who departed cannot have gone on without it. */
+/* Those who departed cannot have gone on without this side, but for the astray. */
 void directory_watched(struct core *core);
 void directory_left(struct core *core, uint32_t node_id);
+/* The member counts as departed, or is none any more; entry_settle() is the caller's. */
+void entry_left(struct core *core, struct entry *entry, struct member *member);
 /* `alive`: that boot is here, so all others of the node have ended; else that boot has ended. */
 void directory_proven(struct core *core, uint32_t node_id, const uint8_t *boot_id, bool alive);
 void directory_send(struct core *core);
@@ -389,6 +412,8 @@ void membership_pump(struct core *core, struct log *log);
 bool membership_left_behind(struct core *core, const struct log *log);
 void membership_gone_delivered(struct core *core, const struct log_name *name);
 void membership_say_absent(struct core *core);
+/* Sends a JOIN: its type and number are filled in here. */
+void membership_join(struct core *core, const struct log *log, struct group_message *message);
 void membership_joined(struct core *core, const struct group_message *message);
 void membership_join_refused(struct core *core, const struct group_message *message);
 void membership_imported(struct core *core, struct log *log);

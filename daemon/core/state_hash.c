@@ -53,7 +53,7 @@ static uint64_t mix_entry(uint64_t hash, const struct entry *entry)
 	hash = mix(hash, (uint64_t)entry->phase << 32 | entry->founder);
 	hash = mix(hash, (uint64_t)entry->last_leaving << 32 | entry->role);
 	hash = mix(mix(hash, entry->transfer), entry->base_settled);
-	hash = mix(hash, entry->generation);
+	hash = mix(mix(mix(hash, entry->generation), entry->outdated), entry->renewals);
 	hash = mix(hash, (uint64_t)entry->slot_count << 1 | entry->paused);
 	hash = mix(hash, entry->bytes_per_second);
 	for (uint32_t i = 0; i < CORE_NODES_MAX; i++)
@@ -82,7 +82,9 @@ uint64_t core_group_hash(const struct core *core)
 		const struct group_node *node = &group->node[i];
 
 		if (node->node_id != 0 && node->in_view)
-			nodes += mix(mix(mix(FNV_OFFSET, node->node_id), node->current),
+			nodes += mix(mix(mix(FNV_OFFSET, node->node_id),
+					 (uint64_t)node->current << 2 |
+						 (uint64_t)node->kept_past << 1 | node->parted),
 				     node->seniority);
 	}
 	for (uint32_t i = 0; i < group->entries_end; i++)

@@ -42,6 +42,8 @@ static void node_left(struct core *core, uint32_t node_id, enum view_reason reas
 		return;
 	node->in_view = false;
 	node->of_own_will = reason == VIEW_LEAVE;
+	node->parted = true;
+	node->kept_past = node->kept_past && !node->of_own_will;
 	node->greeted = false;
 	node->current = false;
 	heard_no_state(core, node_id);

@@ -66,6 +66,22 @@ static bool add_unproven(struct waits *waits, const struct entry *entry)
 	return any;
 }
 
+/* Those whose side may have gone on; true when there are any. */
+static bool add_astray(struct waits *waits)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < CORE_NODES_MAX; i++) {
+		const struct group_node *node = &waits->core->group.node[i];
+
+		if (!sides_astray(waits->core, node))
+			continue;
+		add_node(waits, CORE_WAIT_PROOF, node->node_id);
+		any = true;
+	}
+	return any;
+}
+
 /* What all that goes through the order waits for; true when that is it. */
 static bool add_inactive(struct waits *waits)
 {
@@ -120,7 +136,8 @@ static void add_opening(struct waits *waits)
 		return;
 	}
 	if (opening->step == OPENING_WAIT_MEMBERS) {
-		(void)add(waits, CORE_WAIT_GROUP);
+		if (!add_astray(waits))
+			(void)add(waits, CORE_WAIT_GROUP);
 		return;
 	}
 	if (opening->step != OPENING_WAIT_PROOF || opening->unproven >= opening->merge_count) {
@@ -204,7 +221,7 @@ static void add_resume(struct waits *waits, const struct table *table)
 		add_sender(waits);
 	} else if (heard_missing(waits->log) != 0) {
 		add_node(waits, CORE_WAIT_MEMBER, heard_missing(waits->log));
-	} else {
+	} else if (!add_astray(waits)) {
 		(void)add(waits, CORE_WAIT_DEVICE);
 	}
 }
@@ -416,7 +433,8 @@ static void add_copying(struct waits *waits)
 		return;
 	if (add_inactive(waits))
 		return;
-	(void)add_unproven(waits, entry);
+	if (!add_unproven(waits, entry) && entry->outdated)
+		(void)add_astray(waits);
 	if (entry->paused)
 		(void)add(waits, CORE_WAIT_PAUSED);
 	for (uint32_t i = 0; i < CORE_NODES_MAX; i++)

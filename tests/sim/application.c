@@ -163,7 +163,9 @@ void application_done(struct sim *sim, struct bio *bio, int error)
 	if (bio->op == BIO_WRITE) {
 		for (uint32_t i = 0; i < bio->cell_count; i++)
 			mirror->busy[bio->first_cell + i] = 0;
-		if (error == 0)
+		if (error == 0 && bio->unpromised)
+			sim->counts.swallowed++; /* raid1_write_single() */
+		else if (error == 0)
 			acknowledge(sim, mirror, bio);
 	} else if (bio->op == BIO_FLUSH && error == 0) {
 		flushed(mirror, bio->flush_until);
