@@ -232,7 +232,7 @@ demo-single: all harness $(TEST_DEPS)
 	@BUILD=$(BUILD) tests/demo-single
 # Fresh seed unless SEED says which; TIME seconds, NODES nodes; PLANT: of the simulator's bugs, and it must fail.
 chaos: all harness $(TEST_DEPS)
-	@BUILD=$(BUILD) SEED=$(or $(SEED),$$(date +%s)) TIME=$(or $(TIME),600) NODES=$(or $(NODES),3) PLANT=$(PLANT) \
+	@BUILD=$(BUILD) CHAOS_SEEDS="$(or $(SEED),$$(date +%s))" CHAOS_TIME=$(or $(TIME),600) NODES=$(or $(NODES),3) PLANT=$(PLANT) \
 		tests/uml/suites/chaos.sh
 bench: all harness $(TEST_DEPS)
 	@BUILD=$(BUILD) tests/bench/run $(BENCH_ARGS)

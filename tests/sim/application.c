@@ -23,7 +23,9 @@ static void choose_cells(struct sim *sim, const struct dmdev *dev, struct bio *b
 	uint32_t first, cells;
 
 	if (rng_below(&sim->rng, 100) < sim->profile.hot_percent)
-		region %= sim->profile.few_hot ? 2 : 1 + regions / 8;
+		region = sim->profile.own_hot ? dev->node->index % regions :
+			 sim->profile.few_hot ? region % 2 :
+						region % (1 + regions / 8);
 	first = region * geometry->region_cells;
 	cells = geometry->region_cells;
 	if (first + cells > geometry->cell_count)

@@ -289,6 +289,7 @@ void fault_fail(struct sim *sim, struct node *node);
 bool disk_fails(const struct node *node, const struct disk *disk);
 void fault_engine(struct sim *sim, struct node *node);
 void fault_all(struct sim *sim);
+void fault_each(struct sim *sim);
 /* The item belongs to what pauses. */
 bool item_pauses(const struct sim *sim, const struct item *item, uint64_t *ret_until_ms);
 
@@ -331,6 +332,8 @@ void features_leave_out(struct profile *profile, uint32_t without);
 void profile_choose(struct sim *sim);
 /* moods.c */
 void mood_choose(struct sim *sim, struct profile *profile);
+/* NULL behind the last one. */
+const char *mood_name(uint32_t mood);
 void profile_mirror(struct sim *sim, struct mirror *mirror);
 
 void world_run(struct sim *sim);

@@ -25,7 +25,7 @@
 . "${BASH_SOURCE[0]%/*}/chaos_plan.sh"
 
 HISTORY=$UML_BUILD/uml/history
-CALM_SECONDS=${CALM_SECONDS:-60} # within which all must come to rest
+CALM_SECONDS=${CALM_SECONDS:-30} # within which all must come to rest
 
 blocks() { echo $((SECTORS / 8)); }
 
@@ -227,7 +227,7 @@ step_fenced() { # K
 	local k
 	for k in $ALL_NODES; do
 		[ "${node_state[k]}" = up ] || continue
-		node_run -t 20 "$k" "for ((i = 0; i < 100; i++)); do
+		node_run -t 60 "$k" "for ((i = 0; i < 300; i++)); do
 				\$B/dmclog fenced $(node_ids "$1") 2>/dev/null && exit 0
 				sleep 0.1 # wait-ok: it is told again when it was too early
 			done; exit 1" || fail "rest: node $k does not take the report that node $1 is off"

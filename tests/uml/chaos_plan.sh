@@ -139,7 +139,8 @@ plan_round() { # SEED NUMBER END
 	draw_seed "$1" "$2"
 	draw_word told boot delay
 	round_proof=$drawn round_options=
-	[ "$round_proof" != delay ] || round_options+=" --takeover-delay=2"
+	# Longer than all nodes need to meet again after a freeze, and than a watchdog lets a node live.
+	[ "$round_proof" != delay ] || round_options+=" --takeover-delay=4"
 	draw_word "" " --hot-regions=16" " --idle-release=1" " --hot-regions=16 --idle-release=1"
 	round_options+=$drawn
 	draw_word "" "" " --resync-rate=2M"

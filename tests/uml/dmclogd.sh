@@ -6,7 +6,8 @@
 # leg 2 b.img, of the log log.img, all in $UML_RUN.
 #
 # daemon_start K [OPTION...]     until it serves; its log: /mnt/job/d.log on the node. With
-#                                PLANT=flush-early the one that has this bug
+#                                PLANT=flush-early the one that has this bug; with UNDER='COMMAND...'
+#                                started by that
 # daemon_stop K                  by TERM; fails unless it ends with 0
 # daemon_said K TEXT             is TEXT in its log? A basic regular expression.
 # daemon_expect K TEXT           the same, and the case fails when it is not
@@ -35,7 +36,7 @@ daemon_start() {
 	shift
 	node_run "$k" "rm -f /run/d.status /mnt/job/d.log
 		export DMCLOGD_PLANT=${PLANT-}
-		setsid bash -c '\$B/${PLANT:+planted/}dmclogd --cluster=none $*; echo \$? >/run/d.status' \
+		setsid bash -c '${UNDER-} \$B/${PLANT:+planted/}dmclogd --cluster=none $*; echo \$? >/run/d.status' \
 			>/mnt/job/d.log 2>&1 </dev/null &"
 	node_wait "$k" 10 'grep -q "dmclogd: version .* serves" /mnt/job/d.log' ||
 		fail "dmclogd does not start: $(daemon_log "$k" | tail -n 1)"
@@ -76,7 +77,7 @@ mirror_table() { echo "0 $SECTORS mirror userspace $1 2 $LEGS 1 handle_errors"; 
 mirror_create() { node_run "$1" "dmsetup create $2 --table '$(mirror_table "$3")'"; }
 
 # An answer that the kernel has to ask for again costs 15 s.
-mirror_remove() { node_run -t 10 "$1" "dmsetup remove $2" || fail "removing $2 takes too long"; }
+mirror_remove() { node_run -t 14 "$1" "dmsetup remove $2" || fail "removing $2 takes too long"; }
 
 mirror_status() { node_run "$1" "dmsetup status $2"; }
 

@@ -9,7 +9,8 @@
 # Nodes:   node_boot K [IMAGE...]     IMAGEs become ubda, ubdb, ...; without any: the
 #                                     five of images_create
 #          node_run [-t SECONDS] K SCRIPT   its output, its status; 124: too long, 125: node dead
-#          node_wait K SECONDS SCRIPT       until SCRIPT is true on the node
+#          node_wait K SECONDS SCRIPT       until SCRIPT is true on the node, at most SECONDS on a
+#                                           machine without other work
 #          node_cut K                 power cut: what reached the images stays
 #          node_halt K                orderly
 #          wait_for SECONDS COMMAND   until COMMAND is true here on the host
@@ -24,7 +25,9 @@ UML_BUILD=${BUILD:-build}
 [[ $UML_BUILD == /* ]] || UML_BUILD=$UML_TREE/$UML_BUILD
 UML_KERNEL=${UML_KERNEL:-linux.uml}
 UML_MEM=${UML_MEM:-192M}
-UML_BOOT_SECONDS=${UML_BOOT_SECONDS:-30}
+UML_BOOT_SECONDS=${UML_BOOT_SECONDS:-60}
+# The limits of waits are for what never comes, and are this many times as long: how fast the machine is decides nothing.
+UML_PATIENCE=${UML_PATIENCE:-3}
 
 # Where nodes keep their memory and images: /dev/shm if it has room, else /tmp.
 uml_tmp() {
@@ -142,7 +145,7 @@ node_run() {
 }
 
 node_wait() {
-	local k=$1 seconds=$2 script=$3
+	local k=$1 seconds=$(($2 * UML_PATIENCE)) script=$3
 	node_run -t $((seconds + 2)) "$k" "
 		end=\$((SECONDS + $seconds))
 		until ( $script
@@ -152,9 +155,9 @@ node_wait() {
 		done"
 }
 
-# On the host: until COMMAND is true, at most SECONDS.
+# On the host: until COMMAND is true, with the same limit.
 wait_for() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * UML_PATIENCE))
 	shift
 	until "$@"; do
 		[ $SECONDS -lt $end ] || return 1

@@ -4,7 +4,8 @@
 # $SECTORS and $REGION are the suite's.
 #
 # made [DAEMON-OPTION...]        log and legs new, the mirror created on all nodes
-# write_begin K FIO-OPTION...    write_end K
+# write_begin K FIO-OPTION...    write_end K [SECONDS]: it ends by itself  write_stop K: one with $FOR_LONG is ended
+# legs_part "K..."               from here on their writes reach leg 1 alone, and one has
 # create K, remove K, status K, in_sync K: for on_nodes, too
 # remove_all K...                in this order; then the log must be closed and true
 
@@ -41,6 +42,25 @@ write_begin() { # K FIO-OPTION...
 write_end() { # K [SECONDS]
 	node_wait "$1" "${2:-30}" '[ -s /run/fio.status ]' || fail "the writer on node $1 does not end"
 	expect_eq "$(node_run "$1" 'cat /run/fio.status')" 0 "writer on node $1 ($(node_run "$1" 'tail -n 3 /run/fio.out'))"
+}
+
+# shellcheck disable=SC2034 # for suites
+FOR_LONG="--time_based --runtime=900" # longer than any case lasts
+
+# Leg 2 of these nodes (with LEG_MS) takes no more from here on, and what they write is soon on leg 1 alone.
+legs_part() { # "K..."
+	on_nodes "$1" slow_suspend || fail "leg 2 does not stand still"
+	wait_for 10 legs_differ || fail "no write reaches leg 1 alone"
+}
+slow_suspend() { node_run "$1" 'dmsetup suspend --nolockfs slow'; }
+legs_differ() { ! legs_equal; }
+
+write_stop() { # K
+	node_run "$1" '[ ! -e /run/fio.status ] && pkill -INT -x fio' ||
+		fail "the writer on node $1 has ended before: $(node_run "$1" 'tail -n 3 /run/fio.out')"
+	node_wait "$1" 30 '[ -s /run/fio.status ]' || fail "the writer on node $1 does not end"
+	node_run "$1" 'grep -q "err= 0" /run/fio.out' ||
+		fail "the writer on node $1 met an error: $(node_run "$1" 'tail -n 3 /run/fio.out')"
 }
 
 # A new mirror on all nodes, with disks that differ everywhere.

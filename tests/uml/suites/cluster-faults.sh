@@ -23,7 +23,7 @@ has_copied() { [ "$(copied "$1")" -gt "$2" ]; }
 WRITES="awk '{n += \$5} END {print n}' /sys/block/dm-*/stat" # ended, of the mirror of a node
 
 progress() { # K: the writer on node K gets on
-	node_run -t 20 "$1" "before=\$($WRITES) end=\$((SECONDS + 10))
+	node_run -t 60 "$1" "before=\$($WRITES) end=\$((SECONDS + 50))
 		until [ \$($WRITES) -gt \$((before + 20)) ]; do
 			[ \$SECONDS -lt \$end ] || exit 1
 			sleep 0.05 # wait-ok: between two looks, with a limit
@@ -36,19 +36,39 @@ stalls() { # K: no write of node K ends for two seconds
 		[ \$($WRITES) = \$before ]"
 }
 
-# The copying node is cut: others write on, also to what is out of sync, and finish.
+# Milliseconds from the report that node 2 is off until node 1 has copied a region.
+copying_goes_on() {
+	node_run -t 30 1 "copied() { \$B/dmclog status U --json | sed -n 's/.*\"regions_copied\": *\([0-9]*\).*/\1/p'; }
+		before=\$(copied) start=\${EPOCHREALTIME/./}
+		\$B/dmclog fenced 2 >/dev/null || exit 1
+		end=\$((SECONDS + 20))
+		until [ \$(copied) -gt \$before ]; do
+			[ \$SECONDS -lt \$end ] || exit 1
+		done
+		echo \$(((\${EPOCHREALTIME/./} - start) / 1000))"
+}
+
+# The copying node is cut: others write on, also to what is out of sync. With the proof that it is off they go on
+# copying, within a second (and here with what this machine adds), and finish.
 case_cut_copier() {
-	made --takeover-delay=2 --resync-rate=1M
+	local before took
+	made --resync-rate=1M
 	wait_for 20 has_copied 2 5 || fail "node 2 copies nothing"
 	node_cut 2
 	expect_log_true
-	write_begin 1 --time_based --runtime=8
-	write_begin 3 --time_based --runtime=8
+	write_begin 1 $FOR_LONG
+	write_begin 3 $FOR_LONG
 	group_wait "1 3" 1 3
+	before=$(($(copied 1) + $(copied 3)))
 	progress 1
 	progress 3
-	write_end 1
-	write_end 3
+	write_stop 1
+	write_stop 3
+	expect_eq $(($(copied 1) + $(copied 3))) "$before" "regions copied without a proof"
+	took=$(copying_goes_on) || fail "nothing is copied after the proof"
+	echo "copying goes on $took ms after the proof"
+	[ "$took" -le $((1000 * UML_PATIENCE)) ] || fail "copying goes on $took ms after the proof only"
+	node_run 1 '$B/dmclog resync U rate=0' || fail "the rate cannot be changed"
 	on_nodes "1 3" in_sync || fail "the survivors do not finish the resync"
 	remove_all 1 3
 }
@@ -58,9 +78,10 @@ case_cut_writer() {
 	local before now LEG_MS=20
 	made --takeover-delay=2
 	on_nodes "$ALL_NODES" in_sync
-	write_begin 3 --size=8m --time_based --runtime=60 # in 64 regions
+	write_begin 3 --size=8m $FOR_LONG # in 64 regions
 	progress 3
 	before=$(($(copied 1) + $(copied 2)))
+	legs_part 3
 	node_cut 3
 	expect_log_true
 	group_wait "1 2" 1 2
@@ -79,18 +100,30 @@ case_cut_writer() {
 	remove_all 1 3 2
 }
 
+# Of the writer that was stopped, in ms.
+longest_write() { # K
+	node_run "$1" 'sed -n "s/^ *clat (\([num]\)sec): min=[^,]*, max= *\([0-9.]*\)\(k\{0,1\}\),.*/\1 \2 \3/p" /run/fio.out |
+		awk "{ ms = \$2 * (\$3 == \"k\" ? 1000 : 1); print int(\$1 == \"m\" ? ms : \$1 == \"u\" ? ms / 1000 : ms / 1000000) }"'
+}
+
 # Without the delay nothing of a gone node's mirror is copied, until it has booted anew and joined.
 case_cut_no_proof() {
-	local before
+	local before took
 	made
 	on_nodes "$ALL_NODES" in_sync
-	write_begin 3 --time_based --runtime=60
+	write_begin 1 $FOR_LONG
+	write_begin 3 $FOR_LONG
+	progress 1
 	progress 3
 	before=$(($(copied 1) + $(copied 2)))
 	node_cut 3
 	group_wait "1 2" 1 2
-	write_begin 1 --io_size=1m
-	write_end 1
+	progress 1
+	write_stop 1
+	took=$(longest_write 1)
+	echo "the longest write on a survivor took $took ms"
+	# The token's second and one more, and what this machine adds.
+	[ "$took" -le $((2000 * UML_PATIENCE)) ] || fail "a write on a survivor took $took ms"
 	expect_eq "$(($(copied 1) + $(copied 2)))" "$before" "regions copied without a proof"
 	expect_log_true
 	cluster_node 3
@@ -106,30 +139,33 @@ case_cut_all() {
 	made
 	on_nodes "$ALL_NODES" in_sync
 	for k in $ALL_NODES; do
-		write_begin "$k" --time_based --runtime=60
+		write_begin "$k" $FOR_LONG
 	done
 	for k in $ALL_NODES; do
 		progress "$k"
 	done
+	legs_part "$ALL_NODES"
 	on_nodes "$ALL_NODES" node_cut
+	! legs_equal || fail "the cut has left equal legs"
 	expect_log_true
 	dirty=$(log_dirty | wc -w)
 	[ "$dirty" -gt 0 ] || fail "nothing was held"
 	cluster_start
 	create 2
 	mirror_wait 2 m 30
+	expect_eq "$(copied 2)" "$dirty" "regions copied after the cut"
 	expect_equal_legs
 	on_nodes "1 3" create
 	remove_all 1 2 3
 }
 
-# The minority stops and loses nothing; the majority goes on; healed, all go on.
+# The minority stops and loses nothing; the majority goes on; healed, all go on. Without any majority all stop.
 case_partition() {
 	local k
 	made
 	on_nodes "$ALL_NODES" in_sync
 	for k in $ALL_NODES; do
-		write_begin "$k" --time_based --runtime=20
+		write_begin "$k" $FOR_LONG
 	done
 	for k in $ALL_NODES; do
 		progress "$k"
@@ -144,8 +180,16 @@ case_partition() {
 	net_heal
 	group_wait "$ALL_NODES" 1 2 3
 	progress 3
+	net_cut 1 2 1 3 2 3
 	for k in $ALL_NODES; do
-		write_end "$k" 60
+		group_wait "$k" "$k"
+		wait_for 10 stalls "$k" || fail "node $k writes on without quorum"
+	done
+	net_heal
+	group_wait "$ALL_NODES" 1 2 3
+	for k in $ALL_NODES; do
+		progress "$k"
+		write_stop "$k"
 	done
 	on_nodes "$ALL_NODES" in_sync
 	expect_same_status
@@ -158,7 +202,7 @@ case_corosync_dies() {
 	made
 	on_nodes "$ALL_NODES" in_sync
 	for k in $ALL_NODES; do
-		write_begin "$k" --time_based --runtime=30
+		write_begin "$k" $FOR_LONG
 	done
 	corosync_kill 2
 	group_wait "1 3" 1 3
@@ -175,7 +219,7 @@ case_corosync_dies() {
 		progress "$k"
 	done
 	for k in $ALL_NODES; do
-		write_end "$k" 60
+		write_stop "$k"
 	done
 	on_nodes "$ALL_NODES" in_sync
 	remove_all 1 2 3
@@ -185,8 +229,8 @@ case_corosync_dies() {
 case_paused() {
 	made
 	on_nodes "$ALL_NODES" in_sync
-	write_begin 1 --time_based --runtime=20
-	write_begin 3 --time_based --runtime=20
+	write_begin 1 $FOR_LONG
+	write_begin 3 $FOR_LONG
 	progress 3
 	node_pause 3
 	group_wait 1 1 2
@@ -194,8 +238,8 @@ case_paused() {
 	node_continue 3
 	group_wait "$ALL_NODES" 1 2 3
 	progress 3
-	write_end 1
-	write_end 3 60
+	write_stop 1
+	write_stop 3
 	on_nodes "$ALL_NODES" in_sync
 	remove_all 1 3 2
 }
@@ -204,8 +248,8 @@ case_paused() {
 case_daemon_dies() {
 	made --takeover-delay=1
 	on_nodes "$ALL_NODES" in_sync
-	write_begin 1 --time_based --runtime=20
-	write_begin 2 --time_based --runtime=20
+	write_begin 1 $FOR_LONG
+	write_begin 2 $FOR_LONG
 	progress 2
 	# shellcheck disable=SC2016 # for the shell on the node
 	node_run 2 'kill -KILL $(pidof dmclogd)'
@@ -214,8 +258,8 @@ case_daemon_dies() {
 	daemon_start 2 --cluster=corosync --takeover-delay=1
 	group_wait "$ALL_NODES" 1 2 3
 	progress 2
-	write_end 1
-	write_end 2 60
+	write_stop 1
+	write_stop 2
 	on_nodes "$ALL_NODES" in_sync
 	remove_all 1 2 3
 }
@@ -237,7 +281,7 @@ case_shutdown_vetoed() {
 case_come_and_go() {
 	local i k
 	made
-	write_begin 1 --time_based --runtime=20
+	write_begin 1 $FOR_LONG
 	for i in 1 2 3; do
 		for k in 2 3; do
 			mirror_remove "$k" m
@@ -247,7 +291,7 @@ case_come_and_go() {
 		on_nodes "3 2" create || fail "round $i: the mirror cannot be created"
 	done
 	progress 1
-	write_end 1
+	write_stop 1
 	on_nodes "$ALL_NODES" in_sync
 	expect_same_status
 	remove_all 3 1 2

@@ -3,7 +3,7 @@
 # What goes wrong: tables that no log can be built from, log devices and legs that
 # fail and recover, a log device that hangs, a daemon that is killed. Every error is
 # told clearly, hurts nobody else, and nothing leaks.
-# time-limit: 180
+# time-limit: 240
 set -u
 # shellcheck source=tests/uml/dmclogd.sh
 . "${BASH_SOURCE[0]%/*}/../dmclogd.sh"
@@ -12,7 +12,7 @@ set -u
 REFUSALS=0
 refused() { # LOG TEXT; its uuid is called BAD
 	local rc=0 uuid=bad$((REFUSALS += 1))
-	node_run -t 5 1 "! dmsetup create b --table '$(mirror_table "${1/BAD/$uuid}")' 2>/run/bad" || rc=$?
+	node_run -t 12 1 "! dmsetup create b --table '$(mirror_table "${1/BAD/$uuid}")' 2>/run/bad" || rc=$?
 	[ $rc != 124 ] || fail "'$1' is neither accepted nor refused"
 	[ $rc = 0 ] || fail "'$1' is accepted"
 	daemon_expect 1 "^dmclogd: $uuid: table refused: $2"
@@ -108,7 +108,7 @@ case_log_device() {
 	node_wait 1 5 "dmsetup status m --noflush | grep -q ' 3 clustered-disk $(device_number log) D$'" ||
 		fail "status with a failed log device: $(mirror_status 1 'm --noflush')"
 	write_waits "for a log device that has failed"
-	node_run -t 5 1 'dd if=/dev/mapper/m of=/dev/null bs=4096 count=1 iflag=direct status=none' ||
+	node_run -t 12 1 'dd if=/dev/mapper/m of=/dev/null bs=4096 count=1 iflag=direct status=none' ||
 		fail "no reading while the log device has failed"
 	device_turn log "0 16384 linear /dev/ubda 0"
 	node_wait 1 10 'grep -q "sick: log device can be written again" /mnt/job/d.log' ||
@@ -263,6 +263,40 @@ case_killed() {
 	daemon_stop 1
 }
 
+# Killed while the kernel waits for its answer to who reads the health of a mirror, which is the process beside it: that
+# wait ends with the next daemon's answer only, and must not keep the dead one's lock and sockets until then.
+case_killed_asked() {
+	local log="4 asked clustered-disk 98:0 1024"
+	legs_noise
+	log_zero
+	daemon_start 1
+	# Its first question waits in its socket; then the daemon stands still, and it asks the kernel.
+	# shellcheck disable=SC2016 # for the shell on the node
+	node_run 1 'd=$(cat /run/dmclogd/lock) && b=$(pgrep -P $d) && kill -STOP $b && echo $d $b >/run/pids' ||
+		fail "there is no process beside the daemon"
+	mirror_create 1 m "$log"
+	node_wait 1 10 'ss -xanp | awk "\$2 == \"ESTAB\" && /dmclog-aside/ && \$3 > 0 {n++} END {exit !n}"' ||
+		fail "the daemon does not want to know the health"
+	# shellcheck disable=SC2016
+	node_run 1 'read -r d b </run/pids; kill -STOP $d'
+	node_wait 1 5 'read -r d b </run/pids; ! grep -L "^State:[[:space:]]T" /proc/$d/task/*/status | grep .' ||
+		fail "the daemon does not stand still"
+	node_run 1 'read -r d b </run/pids; kill -CONT $b'
+	node_wait 1 5 'read -r d b </run/pids; grep -q dm_consult_userspace /proc/$b/task/*/stack' ||
+		fail "the kernel is not asked"
+	node_run 1 'read -r d b </run/pids; kill -KILL $d'
+	node_wait 1 5 '[ -s /run/d.status ]' || fail "the daemon does not die"
+	daemon_start 1
+	write_begin m 28
+	write_ends "after the daemon was killed and started again"
+	node_wait 1 10 'read -r d b </run/pids; [ ! -e /proc/$b ]' || fail "the process beside the dead daemon stays"
+	reload_held "$log"
+	mirror_wait 1 m
+	mirror_remove 1 m
+	expect_equal_legs
+	daemon_stop 1
+}
+
 # An answer that the kernel has to ask for again would take 15 s.
 case_remove() {
 	local took
@@ -291,4 +325,5 @@ mirror_case leg-fails-and-recovers case_leg
 mirror_case hung-log-device-of-another case_other_mirror
 mirror_case nothing-leaks case_leaks
 mirror_case killed-and-restarted case_killed
+mirror_case killed-while-asked case_killed_asked
 mirror_case quick-removal case_remove

@@ -47,7 +47,7 @@ case_truth_during_resync() {
 	local pair seen=()
 	legs_noise
 	log_zero
-	daemon_start 1 --resync-rate=512K
+	daemon_start 1 --resync-rate=256K # 64 s
 	expect_dmclog 0 "no mirror uses dmclogd" status
 	mirror_create 1 m "4 truth clustered-disk 98:0 1024"
 	while [ ${#seen[@]} -lt 3 ]; do
@@ -58,7 +58,7 @@ case_truth_during_resync() {
 	done
 	[ "${seen[2]}" != "${seen[0]}" ] || fail "the resync stood still: ${seen[*]}"
 	[[ ${seen[2]} != 32/32 ]] || fail "the resync was over: nothing has been shown"
-	expect_eq "$(member truth rate)" 524288 "the rate that the daemon was started with"
+	expect_eq "$(member truth rate)" 262144 "the rate that the daemon was started with"
 	expect_eq "$(member truth device)" 98:0 "the log device"
 	expect_eq "$(member truth region_sectors)" 1024 "the size of a region"
 	dmclog status
@@ -79,7 +79,7 @@ case_pause_and_resume() {
 	local before
 	legs_noise
 	log_zero
-	daemon_start 1 --resync-rate=1M
+	daemon_start 1 --resync-rate=256K # 64 s
 	mirror_create 1 m "4 pause clustered-disk 98:0 1024"
 	expect_dmclog 0 "" resync m pause
 	expect_dmclog 0 "to end it: dmclog resync pause resume" status
