@@ -18,6 +18,7 @@
 #include "command.h"
 #include "config.h"
 #include "control.h"
+#include "fd_store.h"
 #include "group_port.h"
 #include "live_table.h"
 #include "options.h"
@@ -90,6 +91,12 @@ static int on_end(sd_event_source *source, const struct signalfd_siginfo *info, 
 	struct service *service = *(struct service **)context;
 	uint32_t tables = service != NULL ? core_table_count(service_core(service)) : 0;
 
+	if (tables > 0 && service_kept(service)) {
+		report(LOG_NOTICE, NULL, 0,
+		       "told to end by signal %u: %u tables wait for the next dmclogd, their requests are kept",
+		       info->ssi_signo, tables);
+		tables = 0;
+	}
 	if (tables == 0)
 		return sd_event_exit(sd_event_source_get_event(source), 0);
 	report(LOG_WARNING, NULL, 0,
@@ -254,8 +261,11 @@ static struct control *listen_for_operator(sd_event *event, const struct options
 }
 
 static int serve_as(sd_event *event, const struct options *options,
-		    const struct corosync_identity *cluster, struct service **service)
+		    const struct corosync_identity *cluster, int connector_fd,
+		    struct service **service)
 {
+	const struct service_past past = { .state_directory = options->state_directory,
+					   .connector_fd = connector_fd };
 	struct control *control;
 	struct core_config config;
 	int r;
@@ -264,7 +274,7 @@ static int serve_as(sd_event *event, const struct options *options,
 	if (r < 0)
 		return r;
 	protect();
-	r = service_open(service, event, &config, options->cluster_none ? NULL : cluster);
+	r = service_open(service, event, &config, options->cluster_none ? NULL : cluster, &past);
 	if (r < 0)
 		return r;
 	control = listen_for_operator(event, options, *service);
@@ -279,7 +289,7 @@ static int serve_as(sd_event *event, const struct options *options,
 	return r;
 }
 
-static int serve(sd_event *event, const struct options *options)
+static int serve(sd_event *event, const struct options *options, int connector_fd)
 {
 	struct corosync_identity cluster = { .node_id = 1, .cluster_name = "none" };
 	struct service *service = NULL;
@@ -294,12 +304,13 @@ static int serve(sd_event *event, const struct options *options)
 		if (r <= 0)
 			return r;
 	}
-	return serve_as(event, options, &cluster, &service);
+	return serve_as(event, options, &cluster, connector_fd, &service);
 }
 
 static int run(const struct options *options, char *name)
 {
 	sd_event *event = NULL;
+	int connector_fd = fd_store_take();
 	int pid = 0;
 	int lock;
 	int r;
@@ -321,7 +332,7 @@ static int run(const struct options *options, char *name)
 		       strerror(-r));
 	r = sd_event_default(&event);
 	if (r >= 0) {
-		r = serve(event, options);
+		r = serve(event, options, connector_fd);
 		(void)sd_event_unref(event);
 	}
 	(void)close(lock);

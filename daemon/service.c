@@ -10,11 +10,13 @@
 #include <time.h>
 
 #include "connector.h"
+#include "fd_store.h"
 #include "group_port.h"
 #include "machine.h"
+#include "predecessor.h"
 #include "report.h"
 #include "seq_gap.h"
-#include "single.h"
+#include "tables_file.h"
 #include "wakers.h"
 
 /* How old the time may be that a request is given. */
@@ -41,6 +43,8 @@ struct service {
 	uint64_t now_ms; /* at most TICK_MS old */
 	struct seq_gap seq;
 	uint64_t malformed_told;
+	struct tables_file *tables;
+	bool kept; /* the connector's socket, for a successor */
 };
 
 static uint64_t clock_ms(void)
@@ -92,8 +96,10 @@ static void on_timer(struct service *service)
 
 static void send_answer(struct service *service, const struct answer *answer)
 {
-	int r = connector_send(service->connector, answer);
+	int r;
 
+	tables_file_answer(service->tables, answer->luid, answer->type, answer->error);
+	r = connector_send(service->connector, answer);
 	if (r == -EAGAIN || r == -ENOBUFS)
 		r = connector_send(service->connector, answer);
 	if (report_debug())
@@ -175,13 +181,12 @@ static void take_request(struct service *service, const struct request *request)
 	struct input input = { .type = INPUT_REQUEST, .now_ms = service->now_ms };
 	size_t bytes = core_ctr_memory_bytes(service->core, request);
 
-	service->requests_since_tick++;
-	check_seq(service, request->seq);
 	if (report_debug())
 		report(LOG_DEBUG, request->uuid, request->luid,
 		       "request %u %s, %u regions, first %llu", request->seq,
 		       request_type_name(request->type), request->region_count,
 		       (unsigned long long)request->regions[0]);
+	tables_file_request(service->tables, request);
 	input.request.request = request;
 	if (bytes > 0) {
 		bytes = (bytes + 63) & ~(size_t)63;
@@ -216,6 +221,8 @@ static bool receive(struct service *service)
 
 	switch (r) {
 	case 1:
+		service->requests_since_tick++;
+		check_seq(service, request.seq);
 		take_request(service, &request);
 		return true;
 	case 0:
@@ -367,44 +374,32 @@ static int join_group(struct service *service, const struct corosync_identity *c
 	return r;
 }
 
-static void predecessor_found(void *context, const char *uuid)
+static void predecessor_live(void *context, const char *uuid)
 {
 	struct service *service = context;
 	struct input input = { .type = INPUT_PREDECESSOR,
 			       .now_ms = service->now_ms,
 			       .predecessor = uuid };
 
-	report(LOG_NOTICE, uuid, 0, "is live: an earlier daemon served it");
 	step(service, &input);
 }
 
-static int open_connector(struct service *service)
+static void predecessor_request(void *context, const struct request *request)
 {
-	int64_t other;
-	int r;
+	take_request(context, request);
+}
 
-	/* Who is live is asked before anything can come: a request of theirs needs the answer. */
-	r = machine_live_mirrors(predecessor_found, service);
-	if (r < 0 && r != -ENODEV)
-		report(LOG_WARNING, NULL, 0, "live mirrors cannot be listed: %s", strerror(-r));
-	r = connector_open(&service->connector);
-	if (r < 0) {
-		report(LOG_ERR, NULL, 0,
-		       "the kernel's netlink connector cannot be opened (%s): dmclogd needs root and the "
-		       "module dm-log-userspace (modprobe dm-log-userspace)",
-		       strerror(-r));
+static int open_connector(struct service *service, int kept)
+{
+	const struct predecessor_port port = { .live = predecessor_live,
+					       .request = predecessor_request,
+					       .context = service };
+	int r = predecessor_connector(kept, &service->connector);
+
+	if (r < 0)
 		return r;
-	}
-	other = single_other_listener(connector_port(service->connector));
-	if (other > 0) {
-		report(LOG_ERR, NULL, 0,
-		       "process %lld answers dm-log-userspace requests already (cmirrord?): stop it first",
-		       (long long)other);
-		return -EBUSY;
-	}
-	if (connector_receive_buffer_bytes(service->connector) < CONNECTOR_RECEIVE_BUFFER_BYTES)
-		report(LOG_WARNING, NULL, 0, "the netlink receive buffer is only %u bytes",
-		       connector_receive_buffer_bytes(service->connector));
+	service->kept = fd_store_keep(connector_fd(service->connector)) == 1;
+	predecessor_tables(service->tables, &port);
 	return 0;
 }
 
@@ -422,7 +417,7 @@ static int make_core(struct service *service, const struct core_config *config)
 }
 
 int service_open(struct service **ret_service, sd_event *event, const struct core_config *config,
-		 const struct corosync_identity *cluster)
+		 const struct corosync_identity *cluster, const struct service_past *past)
 {
 	struct service *service = calloc(1, sizeof(*service));
 	struct machine_config machine_config = { .use_nowait = true, .caller_watches = true };
@@ -435,6 +430,7 @@ int service_open(struct service **ret_service, sd_event *event, const struct cor
 	r = wakers_open(&service->wakers);
 	if (r < 0)
 		goto fail;
+	service->tables = predecessor_file(past->state_directory, config->boot_id);
 	r = make_core(service, config);
 	if (r < 0)
 		goto fail;
@@ -452,7 +448,7 @@ int service_open(struct service **ret_service, sd_event *event, const struct cor
 		r = wakers_watch(&service->wakers, sd_event_get_fd(event), WAKER_LOOP);
 	if (r < 0)
 		goto fail;
-	r = open_connector(service);
+	r = open_connector(service, past->connector_fd);
 	if (r < 0)
 		goto fail;
 	r = wakers_watch(&service->wakers, connector_fd(service->connector), WAKER_REQUEST);
@@ -473,10 +469,16 @@ void service_close(struct service *service)
 	if (service->machine != NULL)
 		machine_close(service->machine);
 	wakers_close(&service->wakers);
+	tables_file_close(service->tables);
 	group_port_close(service->group);
 	free(service->core_memory);
 	sd_event_unref(service->event);
 	free(service);
+}
+
+bool service_kept(const struct service *service)
+{
+	return service->kept;
 }
 
 void service_operator(struct service *service, struct input *input)

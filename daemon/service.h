@@ -9,6 +9,7 @@
 #ifndef DMCLOGD_SERVICE_H
 #define DMCLOGD_SERVICE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <systemd/sd-event.h>
@@ -18,16 +19,25 @@
 
 struct service;
 
+struct service_past {
+	const char *state_directory;
+	int connector_fd; /* of a predecessor, see fd_store.h; the service's from now on; or negative */
+};
+
 /*
- * Opens connector, group and machine and makes the core.  `cluster` is NULL for a group of one.  Returns 0 and *ret_service, which service_close() frees, or
+ * Opens connector, group and machine and makes the core.  `cluster` is NULL for a group of one.  The tables of a predecessor are
+ * built again.  Returns 0 and *ret_service, which service_close() frees, or
  * negative errno after saying what went wrong.
  */
 int service_open(struct service **ret_service, sd_event *event, const struct core_config *config,
-		 const struct corosync_identity *cluster);
+		 const struct corosync_identity *cluster, const struct service_past *past);
 void service_close(struct service *service);
 
 /* Serves until sd_event_exit() is called.  Returns its code, or negative errno. */
 int service_run(struct service *service);
+
+/* Will a successor find the connector's socket?  Then this daemon may end while tables use it. */
+bool service_kept(const struct service *service);
 
 /* One step of the core with what the operator says; fills in its time.  From the event loop only. */
 void service_operator(struct service *service, struct input *input);

@@ -57,6 +57,13 @@ struct connector_counters {
  */
 int connector_open(struct connector **ret_connector);
 
+/*
+ * The same with a socket that a predecessor has opened, and that was kept for its successor: requests wait in it.
+ * Takes `fd` on success only.  Returns 0 and *ret_connector; -EPROTOTYPE: it is no connector socket that has joined the group of
+ * device-mapper; -EBADF, -ENOTSOCK; or as connector_open().
+ */
+int connector_adopt(struct connector **ret_connector, int fd);
+
 /* Leaves the group and frees; NULL is fine.  From now on the kernel finds no listener, or the next
  * one. */
 void connector_close(struct connector *connector);

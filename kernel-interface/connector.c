@@ -7,10 +7,12 @@
  * the socket; datagrams go past it, since it would allocate for each.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <linux/connector.h>
 #include <linux/netlink.h>
@@ -91,7 +93,8 @@ static int kernel_probe(int fd)
 	return send_to_kernel(fd, &nothing, sizeof(nothing));
 }
 
-static int socket_open(struct connector *connector)
+/* `kept` is a predecessor's socket, which has joined already, or negative. */
+static int socket_open(struct connector *connector, int kept)
 {
 	int r;
 
@@ -101,7 +104,8 @@ static int socket_open(struct connector *connector)
 	/* The seq of a request counts for its answer alone, and the connector acknowledges none. */
 	nl_socket_disable_seq_check(connector->sock);
 	nl_socket_disable_auto_ack(connector->sock);
-	r = nl_connect(connector->sock, NETLINK_CONNECTOR);
+	r = kept < 0 ? nl_connect(connector->sock, NETLINK_CONNECTOR) :
+		       nl_socket_set_fd(connector->sock, NETLINK_CONNECTOR, kept);
 	if (r < 0)
 		return errno_of_libnl(r);
 	r = nl_socket_set_nonblocking(connector->sock);
@@ -113,26 +117,64 @@ static int socket_open(struct connector *connector)
 	if (r < 0)
 		return r;
 	r = kernel_probe(nl_socket_get_fd(connector->sock));
-	if (r < 0)
+	if (r < 0 || kept >= 0)
 		return r;
 	r = nl_socket_add_membership(connector->sock, CN_IDX_DM);
 	return r < 0 ? errno_of_libnl(r) : 0;
 }
 
-int connector_open(struct connector **ret_connector)
+static int open_with(struct connector **ret_connector, int kept)
 {
 	struct connector *connector = calloc(1, sizeof(*connector));
 	int r;
 
 	if (!connector)
 		return -ENOMEM;
-	r = socket_open(connector);
+	r = socket_open(connector, kept);
 	if (r < 0) {
 		connector_close(connector);
 		return r;
 	}
 	*ret_connector = connector;
 	return 0;
+}
+
+int connector_open(struct connector **ret_connector)
+{
+	return open_with(ret_connector, -1);
+}
+
+/* A negative answer of getsockopt(2) says why. */
+static int is_ours(int fd)
+{
+	uint32_t groups = 0;
+	int domain = 0, protocol = 0;
+	socklen_t domain_bytes = sizeof(domain), protocol_bytes = sizeof(protocol);
+	socklen_t groups_bytes = sizeof(groups);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_bytes) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &protocol_bytes) < 0)
+		return -errno;
+	if (domain != AF_NETLINK || protocol != NETLINK_CONNECTOR)
+		return -EPROTOTYPE;
+	if (getsockopt(fd, SOL_NETLINK, NETLINK_LIST_MEMBERSHIPS, &groups, &groups_bytes) < 0)
+		return -errno;
+	return (groups & (1u << (CN_IDX_DM - 1))) != 0 ? 0 : -EPROTOTYPE;
+}
+
+int connector_adopt(struct connector **ret_connector, int fd)
+{
+	int copy, r = is_ours(fd);
+
+	if (r < 0)
+		return r;
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (copy < 0)
+		return -errno;
+	r = open_with(ret_connector, copy);
+	if (r == 0)
+		(void)close(fd);
+	return r;
 }
 
 void connector_close(struct connector *connector)

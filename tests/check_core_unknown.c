@@ -255,6 +255,8 @@ START_TEST(another_luid_of_the_uuid)
 	ck_assert(harness_answered(&h, own, -EAGAIN));
 	ck_assert(unanswered(in_sync));
 	ck_assert(unanswered(resume));
+	/* The legs are open by now: that luid is suspended for good, and no status leads to a CTR of it. */
+	ck_assert(harness_answered(&h, harness_ask(&h, REQUEST_RESUME, OTHER), 0));
 }
 END_TEST
 

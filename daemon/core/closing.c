@@ -218,8 +218,8 @@ static bool written(const struct log *log)
 	if (log->type == LOG_TYPE_CORE)
 		return true;
 	/* Nothing of ours may reach the device later: the slot may be another one's then. */
-	if ((log->closing.failed || log->io_flying > 0) && !PLANTED(PLANT_CLOSE_UNDRAINED))
-		return log->io_flying == 0;
+	if (log->closing.failed || log->io_flying > 0)
+		return log->io_flying == 0 || PLANTED(PLANT_CLOSE_UNDRAINED);
 	return (image_clean(&log->base) || !base_is_ours(log) || log->base_frozen) &&
 	       (image_clean(&log->slot) || log->own_slot == NO_INDEX);
 }

@@ -378,6 +378,7 @@ struct log {
 	uint32_t hold_granularity;
 	bool by_proxy;   /* this node cannot write its slot, or has none */
 	bool device_bad; /* by_proxy, and not just for want of a slot */
+	bool role_given_up; /* by a HEALTH that is on its way: the disk role is another one's from there on */
 	bool device_told;
 	uint32_t proxy_node; /* that was asked last */
 	uint64_t enter_retry_ms;

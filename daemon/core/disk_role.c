@@ -326,6 +326,8 @@ void disk_role_pump(struct core *core, struct log *log)
 	    log->closing.step == CLOSING_LEAVE)
 		return;
 	if (log->base_role != BASE_OURS) {
+		if (log->role_given_up)
+			return;
 		if (!log->base_frozen || PLANTED(PLANT_BASE_UNPROVEN))
 			get_role(core, log);
 		return;

@@ -156,6 +156,21 @@ void enter_read(struct core *core, struct log *log, const struct input_io *io)
 	log->entering = ENTER_SLOT;
 }
 
+/*
+ * What the kernel of this luid reported when it was resumed before it writes on one leg, unmarked, as soon as RESUME is
+ * answered; the base may call it clean by then, after a time of the kernel's own log, say.  The slot has it until the
+ * base shows that it is lost again.
+ */
+static void hold_unsynced(struct log *log, uint64_t luid)
+{
+	uint64_t region = bitmap_next(&log->unsynced, 0);
+
+	for (; region != BITMAP_NONE && log->unsynced_luid == luid;
+	     region = bitmap_next(&log->unsynced, region + 1))
+		if (!bitmap_test(&log->held, region) && !bitmap_test(&log->pending, region))
+			(void)bitmap_set(&log->leaving, region);
+}
+
 static void enter_slot(struct core *core, struct log *log, const struct member *me)
 {
 	bool same = log->own_slot == me->slot &&
@@ -175,6 +190,7 @@ static void enter_slot(struct core *core, struct log *log, const struct member *
 	if (log->slot.writing.count > 0)
 		return; /* into the slot of before */
 	log->layout = log->replicated.layout;
+	hold_unsynced(log, me->luid);
 	slot_place(log, me->slot);
 	log->entering = ENTER_SLOT_WRITING;
 }

@@ -80,9 +80,12 @@ static void take_letters(struct core *core, struct table *table, const struct in
 void health_delivered(struct core *core, const struct group_message *message)
 {
 	struct table *table = table_find(core, message->log.uuid, message->luid);
+	struct log *log = log_find(core, &message->log);
 
 	if (table != NULL)
 		table->health_told = false;
+	if (log != NULL && message->device_failed)
+		log->role_given_up = false;
 }
 
 void health_flush_failed(struct core *core, struct log *log)

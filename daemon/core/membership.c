@@ -63,6 +63,7 @@ void membership_lost(struct core *core, struct log *log)
 		log->proxied[i].wanted = false;
 	log->durable_sent = 0;
 	log->base_role = BASE_NONE;
+	log->role_given_up = false;
 	log->takeover.step = TAKEOVER_NONE;
 	log->entering = ENTER_NONE;
 	log->opening.step = OPENING_NONE;

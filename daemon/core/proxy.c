@@ -264,6 +264,7 @@ static void tell_device(struct core *core, struct log *log, bool bad)
 					 .device_failed = bad };
 
 	log->device_told = bad;
+	log->role_given_up = log->role_given_up || bad;
 	multicast(core, log, &message);
 }
 

@@ -14,6 +14,7 @@
  *   RESUME and all about I/O   wait; a status is provoked, which leads to CTR and RESUME; then the RESUME is
  *                              answered, and the others are told to come again (EAGAIN)
  *   FLUSH, MARK                -EIO, where another luid of this uuid is live
+ *   RESUME                     0, there: a status would reach the other luid, and whoever waits in the loop asks again
  *   DTR                        0: it is gone, or the first answer came too late
  *   PRESUSPEND, POSTSUSPEND    -ESRCH, which the kernel ignores
  *
@@ -113,6 +114,10 @@ void unknown_ask(struct core *core, const struct request *request)
 	if ((request->type == REQUEST_FLUSH || request->type == REQUEST_MARK) &&
 	    other_is_live(core, request->uuid)) {
 		answer(core, &entry, -EIO, NULL, 0);
+		return;
+	}
+	if (request->type == REQUEST_RESUME && other_is_live(core, request->uuid)) {
+		answer(core, &entry, 0, NULL, 0);
 		return;
 	}
 	switch (request->type) {

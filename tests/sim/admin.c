@@ -355,7 +355,8 @@ static void change(struct sim *sim, struct dmdev *dev)
 			reload(sim, dev);
 		return;
 	}
-	if (sim->profile.together && rng_one_in(&sim->rng, 4) && change_begin(sim, dev))
+	if (sim->profile.together && rng_one_in(&sim->rng, sim->profile.rolls ? 1 : 4) &&
+	    change_begin(sim, dev))
 		return;
 	switch (rng_below(&sim->rng, 8)) {
 	case 0:
@@ -384,7 +385,7 @@ void admin_next(struct sim *sim, struct dmdev *dev)
 {
 	struct mirror *mirror = dev->mirror;
 	bool changes = mirror->change.phase != CHANGE_NONE;
-	uint32_t delay_ms = changes                 ? 100 :
+	uint32_t delay_ms = changes                 ? sim->profile.change_ms :
 			    dev->active == NULL     ? 500 :
 			    sim->phase == PHASE_RUN ? sim->profile.admin_ms :
 						      1000;

@@ -61,7 +61,7 @@ static void choose_change(struct sim *sim, struct mirror *mirror, struct change 
 	if (rng_one_in(&sim->rng, 16))
 		change->sync = SYNC_FORCE;
 	if (change->type == LOG_TYPE_CORE ||
-	    (mirror->truth == TRUTH_DISK && !rng_one_in(&sim->rng, 6)))
+	    (mirror->truth == TRUTH_DISK && !rng_one_in(&sim->rng, sim->profile.rolls ? 2 : 6)))
 		return;
 	if (admin_disk_open(sim, other) || other->write_count > 0) {
 		change->type = mirror->truth == TRUTH_DISK ? LOG_TYPE_DISK : LOG_TYPE_CORE;

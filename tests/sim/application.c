@@ -23,7 +23,9 @@ static void choose_cells(struct sim *sim, const struct dmdev *dev, struct bio *b
 	uint32_t first, cells;
 
 	if (rng_below(&sim->rng, 100) < sim->profile.hot_percent)
-		region %= sim->profile.few_hot ? 2 : 1 + regions / 8;
+		region = sim->profile.own_hot ? dev->node->index % regions :
+			 sim->profile.few_hot ? region % 2 :
+						region % (1 + regions / 8);
 	first = region * geometry->region_cells;
 	cells = geometry->region_cells;
 	if (first + cells > geometry->cell_count)
@@ -161,7 +163,9 @@ void application_done(struct sim *sim, struct bio *bio, int error)
 	if (bio->op == BIO_WRITE) {
 		for (uint32_t i = 0; i < bio->cell_count; i++)
 			mirror->busy[bio->first_cell + i] = 0;
-		if (error == 0)
+		if (error == 0 && bio->unpromised)
+			sim->counts.swallowed++; /* raid1_write_single() */
+		else if (error == 0)
 			acknowledge(sim, mirror, bio);
 	} else if (bio->op == BIO_FLUSH && error == 0) {
 		flushed(mirror, bio->flush_until);

@@ -17,6 +17,18 @@ static bool unwatched(const struct core *core, const struct log *log)
 	return false;
 }
 
+/* The slot of a member that left is not in the base yet: what it held may still become lost. */
+static bool unmerged(const struct core *core, const struct log *log)
+{
+	const struct entry *entry = entry_look(core, &log->name);
+
+	for (uint32_t i = 0; entry != NULL && i < CORE_NODES_MAX; i++)
+		if (entry->member[i].node_id != 0 &&
+		    (entry->member[i].departed || entry->member[i].to_merge))
+			return true;
+	return false;
+}
+
 /* Who has the disk role has made the base what the state says.  Before, the one that had it may have known more: what it copied,
  * and said to nobody else before it lost the group, stands in the base as in sync. */
 static bool base_settled(const struct core *core, const struct log *log)
@@ -57,6 +69,7 @@ bool core_view(const struct core *core, const char *uuid, enum log_type type,
 			.resumed = log->live != NO_INDEX,
 			.failed = log->opening.failed,
 			.unwatched = unwatched(core, log),
+			.unmerged = unmerged(core, log),
 			.base_settled = base_settled(core, log),
 			.base_ours = log->base_role == BASE_OURS,
 			.undurable = log->replicated.losses > log->replicated.durable,

@@ -136,7 +136,8 @@ static void fencing_consider(struct sim *sim, struct node *target)
 		    !cluster_quorate(sim, node) || rng_one_in(&sim->rng, 8))
 			continue;
 		target->fencer = node;
-		schedule_in(sim, rng_below(&sim->rng, 10000), ITEM_FENCE, node, target);
+		schedule_in(sim, rng_below(&sim->rng, sim->profile.fence_ms), ITEM_FENCE, node,
+			    target);
 		return;
 	}
 }

@@ -109,7 +109,11 @@ void disk_write(struct sim *sim, struct node *node, const struct effect_io *io)
 	     "node %u: disk %u: write %" PRIu64 "+%u", node->index, disk->minor, io->offset_bytes,
 	     io->length_bytes);
 	clean_disk_changed(sim, disk);
-	schedule_io(sim, ITEM_DISK, node, disk_io);
+	if (io->offset_bytes == DISK_BITMAP_OFFSET_BYTES &&
+	    rng_one_in(&sim->rng, sim->profile.slow_base_one_in))
+		schedule_in(sim, 1 + rng_below(&sim->rng, SLOW_BASE_MS), ITEM_DISK, node, disk_io);
+	else
+		schedule_io(sim, ITEM_DISK, node, disk_io);
 }
 
 /* The write is no longer under way. */

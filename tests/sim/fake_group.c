@@ -62,6 +62,7 @@ void group_multicast(struct sim *sim, struct node *node, const struct group_mess
 	     "node %u: multicast %s, window %u, mask %" PRIx64 ", %u regions, first %" PRIu64,
 	     node->index, message_name(message->type), message->window, message->mask,
 	     message->region_count, message->region_count > 0 ? message->regions[0] : 0);
+	windows_sent(sim, node, message);
 	if (member->state == MEMBER_OUT)
 		return; /* the connection is lost, the daemon has not heard of it */
 	foreign_note_sent(sim, node, message);

@@ -175,7 +175,10 @@ static void copy_start_write(struct sim *sim, struct copy *copy, uint32_t leg, u
 	copy->left++;
 	for (uint32_t i = first; i < first + count; i++)
 		cell_begin(sim, copy->mirror, leg, copy->first_cell + i, copy->versions[i]);
-	schedule_io(sim, ITEM_LEG, copy->node, io);
+	if (rng_one_in(&sim->rng, sim->profile.slow_copy_write_one_in))
+		schedule_in(sim, 1 + rng_below(&sim->rng, SLOW_COPY_MS), ITEM_LEG, copy->node, io);
+	else
+		schedule_io(sim, ITEM_LEG, copy->node, io);
 }
 
 static void copy_read_step(struct sim *sim, struct leg_io *io)

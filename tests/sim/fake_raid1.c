@@ -151,7 +151,7 @@ void raid1_write(struct sim *sim, struct table *table, struct bio *bio)
 {
 	uint32_t legs = table->mirror->leg_count;
 
-	bio->single = false;
+	bio->single = bio->unpromised = false;
 	bio->error_bits = 0;
 	bio->legs_left = legs;
 	if (bio->op == BIO_WRITE)
@@ -164,10 +164,15 @@ void raid1_write(struct sim *sim, struct table *table, struct bio *bio)
 	}
 }
 
-/* A write to a NOSYNC region: the default leg alone, nothing recorded. */
+/*
+ * A write to a NOSYNC region: the default leg alone, nothing recorded.  After a failed empty flush dm_rh_dec() makes such
+ * entries without a word to the log (rh->flush_failure), and as soon as the log, asked for its count, says that all is in
+ * sync (reset_ms_flags()) it no longer holds what is written there: nobody promises that others read it.
+ */
 void raid1_write_single(struct sim *sim, struct table *table, struct bio *bio)
 {
 	bio->single = true;
+	bio->unpromised = table->flush_failure;
 	bio->error_bits = 0;
 	bio->legs_left = 1;
 	copy_check_write(sim, bio);

@@ -219,13 +219,20 @@ static void fault_leg(struct sim *sim, struct node *node)
 static void fault_network(struct sim *sim, struct node *node)
 {
 	network_cut(sim);
-	schedule_in(sim, 1 + rng_below(&sim->rng, 30000), ITEM_FAULT, node, &sim->group);
+	schedule_in(sim, 1 + rng_below(&sim->rng, sim->profile.cut_ms), ITEM_FAULT, node,
+		    &sim->group);
 }
 
 static void fault_all_nodes(struct sim *sim, struct node *node)
 {
 	(void)node;
 	fault_all(sim);
+}
+
+static void fault_each_node(struct sim *sim, struct node *node)
+{
+	(void)node;
+	fault_each(sim);
 }
 
 void fault_ends(struct sim *sim, struct node *node, void *object)
@@ -258,6 +265,7 @@ void fault_next(struct sim *sim)
 		{ profile->weight_path, fault_path },
 		{ 2 * profile->weight_operator, fault_control },
 		{ profile->weight_operator, fault_fail },
+		{ profile->weight_each, fault_each_node },
 	};
 	uint32_t total = 0, dice, at = 0;
 
@@ -278,6 +286,7 @@ void faults_stop(struct sim *sim)
 
 	profile->slow_io_one_in = profile->disk_error_one_in = profile->lost_request_one_in = 0;
 	profile->try_again_one_in = profile->slow_copy_one_in = 0;
+	profile->slow_copy_write_one_in = profile->slow_base_one_in = 0;
 	network_heal(sim);
 	for (uint32_t i = 0; i < sim->node_count; i++) {
 		sim->nodes[i].paused_ms = sim->nodes[i].daemon_paused_ms = 0;

@@ -148,6 +148,17 @@ void fault_all(struct sim *sim)
 		mirror_power_cut(sim, &sim->mirrors[i]);
 }
 
+/* Every node loses power, or its daemon alone. */
+void fault_each(struct sim *sim)
+{
+	for (uint32_t i = 0; i < sim->node_count; i++) {
+		if (rng_one_in(&sim->rng, 2))
+			node_crash(sim, &sim->nodes[i], false);
+		else
+			daemon_kill(sim, &sim->nodes[i]);
+	}
+}
+
 bool item_pauses(const struct sim *sim, const struct item *item, uint64_t *ret_until_ms)
 {
 	const struct node *node = item->node;

@@ -121,6 +121,15 @@ static void note_reclaim(const struct node *sender, struct mirror *mirror,
 		mirror->was_reclaimed = true;
 }
 
+void windows_sent(struct sim *sim, const struct node *node, const struct group_message *message)
+{
+	const struct mirror *mirror =
+		message->type == MESSAGE_LOST ? mirror_of(sim, &message->log) : NULL;
+
+	if (mirror != NULL)
+		copy_check_losing(sim, node, mirror, message);
+}
+
 void windows_understand(struct sim *sim, struct node *node, const struct group_message *message)
 {
 	struct mirror *mirror = mirror_of(sim, &message->log);
@@ -140,7 +149,7 @@ void windows_understand(struct sim *sim, struct node *node, const struct group_m
 		mirror->may_copy[message->regions[i] / 64] |= UINT64_C(1)
 							      << message->regions[i] % 64;
 	if (message->type == MESSAGE_LOST) {
-		copy_check_lost(sim, node, mirror, message);
+		copy_note_lost(mirror, message);
 		windows_spoiled(sim, mirror, message);
 		note_reclaim(sender, mirror, message);
 	}

@@ -32,6 +32,8 @@ static const char usage[] =
 	"                   core log and back), changes (on all nodes together), second (mirror)\n"
 	"  --foreign        and what comes from outside: spoiled log devices, requests that no kernel sends,\n"
 	"                   messages of strangers, of yesterday, or spoiled; another run of the seed\n"
+	"  --mood NAME      with these faults and this load, whatever the seed has (tests/sim/moods.c); another\n"
+	"                   run of the seed\n"
 	"  --minimise       of seed N alone: the shortest failure by the same oracle, with the fewest nodes and\n"
 	"                   the most left out; each line has the options of the best so far\n"
 	"  --seconds T      begin no seed after so long (0: no limit)\n"
@@ -226,6 +228,17 @@ static int choose_plant(const char *name)
 	return 3;
 }
 
+static int choose_mood(struct options *options, const char *name)
+{
+	const char *known;
+
+	for (options->mood = 1; (known = mood_name(options->mood - 1)) != NULL; options->mood++)
+		if (strcmp(known, name) == 0)
+			return 0;
+	fprintf(stderr, "dmclog-sim: no mood \"%s\"\n", name);
+	return 3;
+}
+
 static int take_option(struct command *command, int option, const char *value)
 {
 	struct options *options = &command->options;
@@ -270,6 +283,8 @@ static int take_option(struct command *command, int option, const char *value)
 	case 'f':
 		options->foreign = true;
 		break;
+	case 'M':
+		return choose_mood(options, value);
 	case 't':
 		options->trace = true;
 		break;
@@ -330,6 +345,7 @@ int main(int argc, char **argv)
 		{ "oracle", required_argument, NULL, 'o' },
 		{ "twice", no_argument, NULL, '2' },
 		{ "foreign", no_argument, NULL, 'f' },
+		{ "mood", required_argument, NULL, 'M' },
 		{ "trace", no_argument, NULL, 't' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },

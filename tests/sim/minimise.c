@@ -71,6 +71,8 @@ static void print(const char *what, const struct best *best)
 			printf("%s%s", first ? " --without " : ",", feature_name(i));
 			first = 0;
 		}
+	if (best->options.mood != 0)
+		printf(" --mood %s", mood_name(best->options.mood - 1));
 	puts(best->options.foreign ? " --foreign" : "");
 	fflush(stdout);
 }

@@ -79,8 +79,17 @@ static void add_words(void *context, uint64_t first_word, uint64_t count, uint64
 		mirror->may_copy[w] |= word;
 }
 
-void copy_check_lost(struct sim *sim, const struct node *node, struct mirror *mirror,
-		     const struct group_message *message)
+/* What it sends is judged by what is known then: the member that it holds for may have let go when it is delivered. */
+void copy_check_losing(struct sim *sim, const struct node *sender, const struct mirror *mirror,
+		       const struct group_message *message)
+{
+	if (sim->counts.legs_failed == 0 && sim->counts.disk_errors == 0 && sender->served == 0 &&
+	    !somebody_is_held_for(sim, mirror) && (sim->node_count == 1 || !sim->group.departures))
+		violate(sim, "3", "%u regions are lost, first %" PRIu64 ", and no leg has failed",
+			message->region_count, message->regions[0]);
+}
+
+void copy_note_lost(struct mirror *mirror, const struct group_message *message)
 {
 	/* What a slot covers, or everything when it cannot be read; or what a state had that did not count. */
 	if (message->data_bytes > 0)
@@ -92,8 +101,4 @@ void copy_check_lost(struct sim *sim, const struct node *node, struct mirror *mi
 		if (region / 64 < mirror->clean.words)
 			mirror->may_copy[region / 64] |= UINT64_C(1) << region % 64;
 	}
-	if (sim->counts.legs_failed == 0 && sim->counts.disk_errors == 0 && node->served == 0 &&
-	    !somebody_is_held_for(sim, mirror) && (sim->node_count == 1 || !sim->group.departures))
-		violate(sim, "3", "%u regions are lost, first %" PRIu64 ", and no leg has failed",
-			message->region_count, message->regions[0]);
 }

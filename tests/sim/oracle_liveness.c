@@ -91,6 +91,9 @@ static const char *dev_unsettled(const struct dmdev *dev, uint64_t *ret_number)
 		return "another node holds for it, and a slot is free";
 	if (core_log_status(dev->node->daemon.core, view.index, &status) == 0 && status.legs_failed)
 		return "a leg counts as failed";
+	/* What it held may be lost yet: a slow log device lets it be read long after all has been copied that was known. */
+	if (view.unmerged)
+		return "the slot of a member that left is not merged";
 	*ret_number = view.out_count;
 	if (view.out_count > 0)
 		return "regions are out of sync";

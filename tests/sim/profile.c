@@ -73,6 +73,8 @@ static void choose_cluster_faults(struct sim *sim, struct profile *profile)
 	profile->token_ms = PICK(rng, 50, 1000, 5000);
 	profile->try_again_one_in = PICK(rng, 0, 0, 5, 100);
 	profile->boot_ms = 60000;
+	profile->fence_ms = 10000;
+	profile->cut_ms = 30000;
 	if (profile->nodes == 1)
 		return;
 	choose_proof(rng, profile);
@@ -101,6 +103,7 @@ static void choose_faults(struct sim *sim, struct profile *profile)
 	profile->lost_request_one_in = PICK(rng, 0, 0, 0, 300);
 	profile->destage_one_in = PICK(rng, 0, 2, 20);
 	profile->fd_store = rng_one_in(rng, 2);
+	profile->change_ms = 100;
 	profile->log_types_change = rng_one_in(rng, 4);
 	profile->together = profile->nodes > 1 && !rng_one_in(rng, 4);
 	mood_choose(sim, profile);
@@ -110,6 +113,7 @@ static void choose_faults(struct sim *sim, struct profile *profile)
 	profile->punctual = profile->disk_error_one_in == 0 && profile->lost_request_one_in == 0 &&
 			    profile->weight_disk == 0 && profile->weight_path == 0 &&
 			    profile->slow_copy_one_in == 0 && profile->weight_daemon_crash == 0 &&
+			    profile->weight_each == 0 &&
 			    (profile->slow_io_one_in == 0 || profile->slow_io_ms <= 50) &&
 			    (profile->nodes == 1 || no_cluster_faults(profile));
 }
@@ -173,7 +177,8 @@ void profile_mirror(struct sim *sim, struct mirror *mirror)
 {
 	struct rng *rng = &sim->rng;
 	uint32_t region_sectors = CELL_SECTORS * PICK(rng, 1, 2, 2, 2, 4, 8);
-	uint32_t regions = choose_regions(rng, sim->options->cut_at != 0);
+	uint32_t regions =
+		choose_regions(rng, sim->options->cut_at != 0 || sim->profile.few_regions);
 	uint32_t region_cells = region_sectors / CELL_SECTORS;
 	uint32_t cells = regions * region_cells - rng_below(rng, region_cells);
 	uint64_t cells_max = cells + (rng_one_in(rng, 2) ? cells / 2 : 0);

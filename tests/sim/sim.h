@@ -33,6 +33,7 @@
 #define SCRAMBLED 1
 #define FIRST_VERSION 16
 #define SLOW_COPY_MS 15000
+#define SLOW_BASE_MS 15000
 #define KERNEL_RESEND_MS 15000 /* DM_ULOG_RETRY_TIMEOUT of dm-log-userspace-transfer.c */
 #define RESYNC_BYTES_PER_SECOND_MIN (1u << 20)
 #define KERNEL_RECONNECT_MS 2000 /* userspace_do_request */
@@ -369,20 +370,26 @@ struct profile {
 	uint32_t admin_ms, status_ms, fault_events;
 	uint32_t weight_node_crash, weight_daemon_crash, weight_disk, weight_leg, weight_lost;
 	uint32_t weight_partition, weight_engine, weight_pause, weight_all, weight_path,
-		weight_operator;
-	uint32_t boot_ms, token_ms, try_again_one_in;
+		weight_operator, weight_each;
+	uint32_t boot_ms, token_ms, fence_ms, cut_ms, try_again_one_in;
 	enum proof proof;
 	bool two_node;
 	uint32_t slow_io_one_in, slow_io_ms;
 	uint32_t disk_error_one_in, lost_request_one_in, destage_one_in;
-	uint32_t slow_copy_one_in; /* copies that take long while nothing else does */
-	bool few_hot;              /* hot are two regions */
-	bool core_logs;            /* nothing else */
+	uint32_t slow_copy_one_in;       /* copies that take long while nothing else does */
+	uint32_t slow_copy_write_one_in; /* ... between their read and their writes */
+	uint32_t slow_base_one_in;       /* writes of the base */
+	bool few_hot;                    /* hot are two regions */
+	bool own_hot;                    /* ... or one for each node */
+	bool few_regions;                /* a mirror has at most 12 */
+	bool core_logs;                  /* nothing else */
 	bool fd_store;
 	bool punctual; /* nothing is lost or slow: no answer may take 15 s */
 	bool log_types_change;
-	bool together;  /* changes on all nodes at once */
-	bool few_slots; /* fewer than nodes and former boots may need at once */
+	bool together;      /* changes on all nodes at once */
+	bool rolls;         /* ... of them many to another log device, one node after the other */
+	uint32_t change_ms; /* between its steps */
+	bool few_slots;     /* fewer than nodes and former boots may need at once */
 	struct core_config config;
 };
 
@@ -392,6 +399,7 @@ struct options {
 	uint64_t cut_at;  /* --crash-every: a power cut at that event, no other fault; else 0 */
 	uint32_t without; /* bit i: without feature i */
 	bool foreign;     /* --foreign */
+	uint32_t mood;    /* --mood: 1 + its number, or 0 */
 	bool trace, verbose;
 };
 

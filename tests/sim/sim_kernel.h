@@ -23,8 +23,9 @@ struct bio {
 	uint64_t region;               /* in the table's geometry */
 	uint32_t legs_left;
 	uint32_t error_bits;
-	uint32_t leg; /* reads and NOSYNC writes */
-	bool single;  /* NOSYNC write: one leg only */
+	uint32_t leg;    /* reads and NOSYNC writes */
+	bool single;     /* NOSYNC write: one leg only */
+	bool unpromised; /* ... of a region that is NOSYNC since an empty flush failed */
 };
 
 struct bio_list {

@@ -131,6 +131,8 @@ void cluster_watchdogs(struct sim *sim);
 /* ---- group_windows.c ---- */
 
 const char *message_name(enum group_message_type type);
+/* A node has handed it to the group. */
+void windows_sent(struct sim *sim, const struct node *node, const struct group_message *message);
 /* The first delivery of a message to anybody. */
 void windows_understand(struct sim *sim, struct node *node, const struct group_message *message);
 /* All members have delivered it. */
@@ -287,6 +289,7 @@ void fault_fail(struct sim *sim, struct node *node);
 bool disk_fails(const struct node *node, const struct disk *disk);
 void fault_engine(struct sim *sim, struct node *node);
 void fault_all(struct sim *sim);
+void fault_each(struct sim *sim);
 /* The item belongs to what pauses. */
 bool item_pauses(const struct sim *sim, const struct item *item, uint64_t *ret_until_ms);
 
@@ -329,6 +332,8 @@ void features_leave_out(struct profile *profile, uint32_t without);
 void profile_choose(struct sim *sim);
 /* moods.c */
 void mood_choose(struct sim *sim, struct profile *profile);
+/* NULL behind the last one. */
+const char *mood_name(uint32_t mood);
 void profile_mirror(struct sim *sim, struct mirror *mirror);
 
 void world_run(struct sim *sim);
@@ -385,8 +390,9 @@ void copy_check_write(struct sim *sim, const struct bio *bio);
 void copy_check_start(struct sim *sim, const struct copy *copy);
 void copy_check_write_piece(struct sim *sim, const struct copy *copy);
 void copy_note_synced(struct mirror *mirror, uint64_t region);
-void copy_check_lost(struct sim *sim, const struct node *node, struct mirror *mirror,
-		     const struct group_message *message);
+void copy_check_losing(struct sim *sim, const struct node *sender, const struct mirror *mirror,
+		       const struct group_message *message);
+void copy_note_lost(struct mirror *mirror, const struct group_message *message);
 /* 4 */
 void read_check(struct sim *sim, const struct bio *bio, const uint32_t *versions);
 /* 5 */

@@ -13,6 +13,7 @@ struct core_view {
 	bool open, everything_held, resumed;
 	bool failed; /* works without its log device */
 	bool unwatched; /* a member left, and its side may have gone on: all is lost when it is proven stopped */
+	bool unmerged;     /* the slot of a member that left is still to be taken over */
 	bool base_settled; /* the base has been compared with the state since the disk role moved */
 	bool base_ours;    /* it writes the base */
 	bool undurable;    /* a loss is not known to stand in the base yet */

@@ -68,6 +68,10 @@ work() {
 	for nodes in 1 0 3; do
 		echo "judge sim-foreign-nodes-$nodes --foreign --nodes $nodes --seeds $seeds"
 	done
+	for mood in "halves --nodes 2" "new-daemons --nodes 3" "rolling --nodes 3" "cut-short --nodes 3" \
+		"late-base --nodes 3" "no-log --nodes 3"; do
+		echo "judge sim-mood-${mood%% *} --mood $mood --seeds $seeds"
+	done
 	echo "judge sim-crash-every --nodes 1 --crash-every --seeds 6 --events 400"
 	echo "judge sim-crash-every-nodes-3 --nodes 3 --crash-every --seeds 3 --events 600"
 	echo "judge sim-deterministic --nodes 1 --twice --seeds 20 --events 3000"

@@ -6,7 +6,8 @@
 # leg 2 b.img, of the log log.img, all in $UML_RUN.
 #
 # daemon_start K [OPTION...]     until it serves; its log: /mnt/job/d.log on the node. With
-#                                PLANT=flush-early the one that has this bug
+#                                PLANT=flush-early the one that has this bug; with UNDER='COMMAND...'
+#                                started by that
 # daemon_stop K                  by TERM; fails unless it ends with 0
 # daemon_said K TEXT             is TEXT in its log? A basic regular expression.
 # daemon_expect K TEXT           the same, and the case fails when it is not
@@ -35,7 +36,7 @@ daemon_start() {
 	shift
 	node_run "$k" "rm -f /run/d.status /mnt/job/d.log
 		export DMCLOGD_PLANT=${PLANT-}
-		setsid bash -c '\$B/${PLANT:+planted/}dmclogd --cluster=none $*; echo \$? >/run/d.status' \
+		setsid bash -c '${UNDER-} \$B/${PLANT:+planted/}dmclogd --cluster=none $*; echo \$? >/run/d.status' \
 			>/mnt/job/d.log 2>&1 </dev/null &"
 	node_wait "$k" 10 'grep -q "dmclogd: version .* serves" /mnt/job/d.log' ||
 		fail "dmclogd does not start: $(daemon_log "$k" | tail -n 1)"
