@@ -232,6 +232,45 @@ static uint32_t rmem_max(void)
 	return bytes;
 }
 
+/* A predecessor's socket: it has joined, and what waits in it is there. */
+START_TEST(adopted)
+{
+	struct connector *next = NULL;
+	int kept = fcntl(connector_fd(connector), F_DUPFD_CLOEXEC, 0);
+	uint32_t port = connector_port(connector);
+	struct sockaddr_nl address;
+	socklen_t size_bytes = sizeof(address);
+
+	ck_assert_int_eq(forge("x", 1, port, 0), 0);
+	connector_close(connector);
+	ck_assert_int_eq(connector_adopt(&next, kept), 0);
+	connector = next;
+	ck_assert_uint_eq(connector_port(connector), port);
+	ck_assert_int_eq(getsockname(kept, (struct sockaddr *)&address, &size_bytes), -1);
+	expect_foreign(1);
+}
+END_TEST
+
+/* What is no such socket stays the caller's. */
+START_TEST(not_adopted)
+{
+	struct connector *next = NULL;
+	int pair[2], none[2], unjoined;
+
+	ck_assert_int_eq(pipe(none), 0);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), 0);
+	unjoined = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_CONNECTOR);
+	ck_assert_int_eq(connector_adopt(&next, none[0]), -ENOTSOCK);
+	ck_assert_int_eq(connector_adopt(&next, pair[0]), -EPROTOTYPE);
+	ck_assert_int_eq(connector_adopt(&next, unjoined), -EPROTOTYPE);
+	ck_assert_int_eq(connector_adopt(&next, 1000), -EBADF);
+	ck_assert_ptr_null(next);
+	ck_assert_int_eq(close(none[0]) + close(pair[0]) + close(unjoined), 0);
+	(void)close(none[1]);
+	(void)close(pair[1]);
+}
+END_TEST
+
 /* Kernels from 6.6 on let anybody join this group, but not force the buffer. */
 START_TEST(without_privileges)
 {
@@ -274,6 +313,8 @@ int main(void)
 	tcase_add_test(opened, answer_nobody_waits_for);
 	tcase_add_test(opened, broken_socket);
 	tcase_add_test(opened, kernel_but_not_for_us);
+	tcase_add_test(opened, adopted);
+	tcase_add_test(opened, not_adopted);
 	suite_add_tcase(suite, opened);
 	tcase_add_test(refused, other_network_namespace);
 	tcase_add_test(refused, without_privileges);

@@ -177,8 +177,9 @@ static void enter_slot(struct core *core, struct log *log, const struct member *
 		    log->slot_generation == log->replicated.generation &&
 		    log->layout.slot_offset_bytes == log->replicated.layout.slot_offset_bytes;
 
-	if (me->slot == NO_SLOT && log->live == NO_INDEX && sides_any_astray(core))
-		return; /* one is allotted when they are not any more */
+	if (me->slot == NO_SLOT && log->live == NO_INDEX &&
+	    !entry_slots_allotted(core, entry_look(core, &log->name)))
+		return; /* not yet */
 	if (me->slot == NO_SLOT) {
 		enter_failed(core, log, -ENOSPC, "used: no slot is free on it");
 		return;

@@ -211,9 +211,14 @@ static void transfer(struct core *core, struct entry *entry)
 	snapshot_begin(core, entry, sender->node_id);
 }
 
+bool entry_slots_allotted(const struct core *core, const struct entry *entry)
+{
+	return !entry->outdated && !sides_any_astray(core);
+}
+
 static void allot_slots(const struct core *core, struct entry *entry)
 {
-	bool free = !entry->outdated && !sides_any_astray(core);
+	bool free = entry_slots_allotted(core, entry);
 
 	if (entry->phase != LOG_OPEN)
 		return;

@@ -87,7 +87,7 @@ bool proxy_hopeless(struct core *core, struct log *log)
 	if (proxy_to_come(entry, core->config.node_id))
 		return false;
 	if (me->slot == NO_SLOT)
-		return slot_to_come(entry) == NULL;
+		return slot_to_come(entry) == NULL && entry_slots_allotted(core, entry);
 	return log->device_bad || log->device_failed; /* or else it is entering the one it has */
 }
 

@@ -287,6 +287,8 @@ struct entry *entry_find(struct core *core, const struct log_name *name);
 bool entry_departed(const struct entry *entry);
 /* ... or the log is outdated: nothing is copied, and nothing written but own slots. */
 bool entry_unproven(const struct entry *entry);
+/* Does who has no slot get one that is free?  Not while another side may have given it to somebody (sides.c). */
+bool entry_slots_allotted(const struct core *core, const struct entry *entry);
 /* Some member's kernel may have been let write before this Opening. */
 bool entry_lived(const struct entry *entry);
 /* Another log with this uuid must end first (F22). */

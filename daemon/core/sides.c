@@ -124,8 +124,11 @@ static void renew(struct core *core, struct entry *entry)
 
 	entry->outdated = false;
 	entry->renewals++;
-	if (log != NULL && member_find(entry, core->config.node_id) != NULL)
+	if (log != NULL && member_find(entry, core->config.node_id) != NULL) {
 		membership_gave_up(core, log);
+		log->reclaiming =
+			false; /* what was out of sync in that state the device knows better */
+	}
 	for (uint32_t i = 0; i < CORE_NODES_MAX; i++)
 		if (entry->member[i].node_id != 0 && !entry->member[i].departed)
 			entry_left(core, entry, &entry->member[i]);
