@@ -58,8 +58,8 @@ bool copying_allowed(struct core *core, struct log *log)
 
 	if (log->live == NO_INDEX || !log_usable(core, log) || log->closing.step != CLOSING_NONE ||
 	    entry == NULL || (entry_opening_failed(entry) && !PLANTED(PLANT_COPY_UNOPENED)) ||
-	    (log->base_frozen && !PLANTED(PLANT_COPY_UNPROVEN)) || log->opening.failed ||
-	    log->everything_held || log->unknown_luid != 0 || log->losing)
+	    ((log->base_frozen || sides_any_astray(core)) && !PLANTED(PLANT_COPY_UNPROVEN)) ||
+	    log->opening.failed || log->everything_held || log->unknown_luid != 0 || log->losing)
 		return false;
 	table = &core->tables[log->live];
 	return table->phase == TABLE_LIVE && table->legs == LEGS_OPEN && !health_failed(table) &&

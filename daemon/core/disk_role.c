@@ -45,18 +45,25 @@ static void settle_base(struct log *log)
 	}
 }
 
+static void base_read_failed(struct core *core, struct log *log, int status)
+{
+	log->base_role = BASE_NONE;
+	log->base_retry_ms = core->now_ms + RETRY_MS;
+	log->write_retry_ms = core->now_ms + RETRY_MS;
+	log->device_failed = true;
+	proxy_needed(core, log);
+	if (log->closing.step != CLOSING_NONE)
+		closing_write_failed(core, log, status);
+}
+
+/* Who could not enter, because the device could not be read then, learns here what the superblock says; of another device it
+ * touches nothing. */
 void base_read(struct core *core, struct log *log, const struct input_io *io)
 {
 	if (log->base_role != BASE_READING)
 		return;
-	if (io->status < 0) {
-		log->base_role = BASE_NONE;
-		log->base_retry_ms = core->now_ms + RETRY_MS;
-		log->write_retry_ms = core->now_ms + RETRY_MS;
-		log->device_failed = true;
-		proxy_needed(core, log);
-		if (log->closing.step != CLOSING_NONE)
-			closing_write_failed(core, log, io->status);
+	if (io->status < 0 || (io->offset_bytes == 0 && !superblock_taken(log, io->data))) {
+		base_read_failed(core, log, io->status < 0 ? io->status : -ESTALE);
 		return;
 	}
 	image_loaded(&log->base, io->offset_bytes, io->data, io->length_bytes);
@@ -76,6 +83,7 @@ static void get_role(struct core *core, struct log *log)
 		}
 		if (log->base.writing.count > 0 || log->reads_flying > 0)
 			return;
+		log->layout = log->replicated.layout;
 		image_place(&log->base, 0, log->layout.slot_offset_bytes, log->block_bytes);
 		log->base_cursor = 0;
 		log->base_role = BASE_READING;

@@ -129,9 +129,21 @@ void enter_open_again(struct core *core, struct log *log, struct entry *entry)
 	reopen(core, log);
 }
 
-void enter_read(struct core *core, struct log *log, const struct input_io *io)
+bool superblock_taken(struct log *log, const uint8_t *head)
 {
 	struct disk_superblock superblock;
+
+	if (disk_superblock_decode(head + DISK_SUPERBLOCK_OFFSET_BYTES, &superblock) < 0 ||
+	    memcmp(superblock.id, log->replicated.id, DISK_ID_BYTES) != 0 ||
+	    superblock.generation != log->replicated.generation)
+		return false;
+	log->superblock = superblock;
+	log->layout = log->replicated.layout;
+	return true;
+}
+
+void enter_read(struct core *core, struct log *log, const struct input_io *io)
+{
 	struct disk_header header;
 
 	if (log->entering != ENTER_READING)
@@ -144,15 +156,11 @@ void enter_read(struct core *core, struct log *log, const struct input_io *io)
 		reopen(core, log);
 		return;
 	}
-	if (disk_superblock_decode(io->data + DISK_SUPERBLOCK_OFFSET_BYTES, &superblock) < 0 ||
-	    memcmp(superblock.id, log->replicated.id, DISK_ID_BYTES) != 0 ||
-	    superblock.generation != log->replicated.generation) {
+	if (!superblock_taken(log, io->data)) {
 		enter_failed(core, log, -ESTALE,
 			     "compared: it is another device than that of the other nodes");
 		return;
 	}
-	log->superblock = superblock;
-	log->layout = log->replicated.layout;
 	log->entering = ENTER_SLOT;
 }
 

@@ -306,6 +306,9 @@ void state_opened(struct core *core, struct entry *entry, const struct group_mes
 
 	if (log == NULL || member_find(entry, core->config.node_id) == NULL)
 		return;
+	if (log->type == LOG_TYPE_DISK)
+		log->reclaiming =
+			false; /* the device has been read, and knows better than what was given up */
 	if (message->sender == core->config.node_id) {
 		log->has_state = true;
 		log->importing = false;

@@ -424,6 +424,8 @@ void membership_gave_up(struct core *core, struct log *log);
 void membership_forget_sent(struct core *core);
 void membership_activity(struct core *core);
 void enter_read(struct core *core, struct log *log, const struct input_io *io);
+/* Is what the device has at its beginning the log that the others have open?  Its superblock and layout are ours then. */
+bool superblock_taken(struct log *log, const uint8_t *head);
 void enter_write_failed(struct core *core, struct log *log, int status);
 
 /* ---- operator.c ---- */

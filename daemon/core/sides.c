@@ -12,7 +12,7 @@
  *   fewer  another side may have done anything: logs that are open are *outdated*
  *
  * In the second and third case those who are out of the view are *astray* until they come back or are proven stopped.  Meanwhile no
- * slot is allotted and nobody begins to use a log.  An outdated log is used as if somebody had departed
+ * slot is allotted, nothing is copied, and nobody begins to use a log.  An outdated log is used as if somebody had departed
  * who is not proven: who holds it writes on, nothing is copied, nothing but own slots is written.  When all are proven it is
  * *renewed*: all its members count as departed, join again when nothing of theirs is under way, and one opens it from the
  * device, where everything stands.
@@ -124,11 +124,8 @@ static void renew(struct core *core, struct entry *entry)
 
 	entry->outdated = false;
 	entry->renewals++;
-	if (log != NULL && member_find(entry, core->config.node_id) != NULL) {
+	if (log != NULL && member_find(entry, core->config.node_id) != NULL)
 		membership_gave_up(core, log);
-		log->reclaiming =
-			false; /* what was out of sync in that state the device knows better */
-	}
 	for (uint32_t i = 0; i < CORE_NODES_MAX; i++)
 		if (entry->member[i].node_id != 0 && !entry->member[i].departed)
 			entry_left(core, entry, &entry->member[i]);

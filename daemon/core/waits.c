@@ -433,7 +433,7 @@ static void add_copying(struct waits *waits)
 		return;
 	if (add_inactive(waits))
 		return;
-	if (!add_unproven(waits, entry) && entry->outdated)
+	if (!add_unproven(waits, entry))
 		(void)add_astray(waits);
 	if (entry->paused)
 		(void)add(waits, CORE_WAIT_PAUSED);

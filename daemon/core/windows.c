@@ -101,11 +101,12 @@ uint64_t window_answerers(struct core *core, const struct group_message *claim)
 	const struct member *claimer = entry == NULL ? NULL : member_find(entry, claim->sender);
 	uint64_t mask = 0;
 
-	/* While nobody knows whether a departed member writes, nothing is copied; nor in a log that nobody could open: the next
+	/* While nobody knows whether a departed member writes, nothing is copied, nor while another side may have gone on: that
+	 * one may write as soon as it is back, where its past counts; nor in a log that nobody could open: the next
 	 * who joins opens it, whatever is under way then. */
 	if (claimer == NULL || claimer->use != MEMBER_RESUMED || entry->phase != LOG_OPEN ||
 	    (entry_opening_failed(entry) && !PLANTED(PLANT_COPY_UNOPENED)) ||
-	    (entry_unproven(entry) && !PLANTED(PLANT_COPY_UNPROVEN)))
+	    ((entry_unproven(entry) || sides_any_astray(core)) && !PLANTED(PLANT_COPY_UNPROVEN)))
 		return 0;
 	for (uint32_t i = 0; i < CORE_NODES_MAX; i++)
 		if (entry->member[i].node_id != 0 && !entry->member[i].departed &&
