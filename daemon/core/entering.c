@@ -159,7 +159,7 @@ void enter_read(struct core *core, struct log *log, const struct input_io *io)
 /*
  * What the kernel of this luid reported when it was resumed before it writes on one leg, unmarked, as soon as RESUME is
  * answered; the base may call it clean by then, after a time of the kernel's own log, say.  The slot has it until the
- * base shows that it is lost again.
+ * base shows that it is lost again: a leg has failed for this table, so what is let go is lost first, behind the report in the order.
  */
 static void hold_unsynced(struct log *log, uint64_t luid)
 {
