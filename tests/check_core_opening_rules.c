@@ -65,6 +65,26 @@ START_TEST(f21_nosync)
 }
 END_TEST
 
+/* 0/50223: a daemon that is started again knows of no RESUME before; the kernel's loop builds what was. */
+START_TEST(f21_nosync_of_the_reconnect_loop)
+{
+	struct request ctr = { .type = REQUEST_CTR,
+			       .luid = LUID,
+			       .constructor = HARNESS_DISK " nosync",
+			       .constructor_terminated = _i == 0 };
+
+	harness_put_kernel_log(&h, HARNESS_REGIONS, 0);
+	open_with(LUID, ctr.constructor);
+	(void)harness_ask_region(&h, REQUEST_SET_REGION_SYNC, LUID, 5);
+	harness_suspend(&h, LUID);
+	harness_restart(&h);
+	h.keep[EFFECT_OPEN_LEGS] = true; /* no copies */
+	(void)harness_ask_request(&h, &ctr);
+	(void)harness_ask(&h, REQUEST_RESUME, LUID);
+	ck_assert_uint_eq(sync_count(), _i == 0 ? HARNESS_REGIONS - 1 : HARNESS_REGIONS);
+}
+END_TEST
+
 START_TEST(f21_sync)
 {
 	h.keep[EFFECT_OPEN_LEGS] = true;
@@ -370,6 +390,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, f21_nosync);
+	tcase_add_loop_test(tests, f21_nosync_of_the_reconnect_loop, 0, 2);
 	tcase_add_test(tests, f21_sync);
 	tcase_add_test(tests, f21_nosync_over_a_slot_in_use);
 	tcase_add_test(tests, f21_nosync_over_an_unreadable_slot);

@@ -114,6 +114,44 @@ START_TEST(gone_and_back)
 }
 END_TEST
 
+/*
+ * 0/50523: what the kernel reported is NOSYNC in its hash over a suspend; meanwhile all have closed, and somebody else (the
+ * kernel's own log) has brought the region in sync.  When RESUME is answered the slot has it, until the base says
+ * lost again.
+ */
+START_TEST(reported_before_the_suspend)
+{
+	uint32_t reported, resume;
+
+	three_members();
+	copies_fail(true);
+	for (uint32_t id = 1; id <= 3; id++)
+		open_legs(id);
+	reported = harness_ask_region(h(3), REQUEST_SET_REGION_SYNC, WORLD_LUID + 3, 5);
+	world_run(&w);
+	ck_assert(world_answered(&w, 3, reported, 0));
+	for (uint32_t id = 3; id >= 1; id--)
+		ck_assert(world_answered(&w, id, world_suspend(&w, id), 0));
+	harness_put_kernel_log(h(1), HARNESS_REGIONS, HARNESS_REGIONS);
+	ck_assert(world_answered(&w, 1, world_ask(&w, 1, REQUEST_RESUME), 0));
+	h(1)->keep[EFFECT_WRITE] = true; /* of the base */
+	h(3)->keep[EFFECT_WRITE] = true;
+	resume = world_ask(&w, 3, REQUEST_RESUME);
+	world_hold(&w, 3, true); /* it does not hear itself say it again */
+	h(3)->keep[EFFECT_WRITE] = false;
+	harness_run(h(3));
+	ck_assert(world_answered(&w, 3, resume, 0));
+	world_advance(&w, 3000);
+	ck_assert(!harness_disk_clean(h(1), 5));
+	ck_assert(harness_base_bit(h(1), 5));
+	world_hold(&w, 3, false);
+	h(1)->keep[EFFECT_WRITE] = false;
+	harness_run(h(1));
+	world_run(&w);
+	ck_assert(!harness_base_bit(h(1), 5));
+}
+END_TEST
+
 /* --nodes 0 29865: the group was lost on all, and who had slot 0 gets another one when the log is opened by the next. */
 START_TEST(slot_of_before_is_not_written)
 {
@@ -156,6 +194,7 @@ int main(void)
 	tcase_add_test(tests, slot_that_could_not_be_freed);
 	tcase_add_test(tests, gone_and_back);
 	tcase_add_test(tests, slot_of_before_is_not_written);
+	tcase_add_test(tests, reported_before_the_suspend);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -10,6 +10,7 @@
  *   ENTRY    u8 uuid length, uuid, u32 log type, u32 region sectors, u64 device sectors, u32 major, u32 minor, u8 phase,
  *            u32 founder, u32 last leaving, u32 role, u8 base_settled, u64 transfer, u64 generation, u8 outdated, u64 renewals, u32 slot count, u8 paused, u64 bytes a second
  *   MEMBER   of the last ENTRY: u8 place, u32 node, u8[16] boot id, u8 use, u8 flags, u32 slot, u64 seniority, u64 luid
+ *   ABSENT   of the last ENTRY: u32 node
  */
 #include <errno.h>
 #include <string.h>
@@ -18,7 +19,14 @@
 #include "core_private.h"
 #include "plant.h"
 
-enum record { RECORD_GROUP = 1, RECORD_STOPPED, RECORD_NODE, RECORD_ENTRY, RECORD_MEMBER };
+enum record {
+	RECORD_GROUP = 1,
+	RECORD_STOPPED,
+	RECORD_NODE,
+	RECORD_ENTRY,
+	RECORD_MEMBER,
+	RECORD_ABSENT
+};
 enum {
 	MEMBER_FLAG_DEPARTED = 1,
 	MEMBER_FLAG_TO_MERGE = 2,
@@ -151,6 +159,8 @@ static void send_entry(struct sender *sender, const struct entry *entry)
 	for (uint32_t i = 0; i < CORE_NODES_MAX; i++)
 		if (entry->member[i].node_id != 0)
 			send_member(sender, &entry->member[i], i);
+	for (uint32_t i = 0; i < CORE_NODES_MAX && entry->absent[i] != 0; i++)
+		put_number(record(sender, RECORD_ABSENT), entry->absent[i], 4);
 }
 
 void directory_send(struct core *core)
@@ -288,6 +298,16 @@ static bool take_member(struct core *core, struct reader *reader)
 	       (member->slot < DISK_SLOTS_MAX || member->slot == NO_SLOT);
 }
 
+static bool take_absent(struct core *core, struct reader *reader)
+{
+	uint32_t node_id = (uint32_t)get_number(reader, 4);
+
+	if (core->group.entries_end == 0 || node_id == 0)
+		return false;
+	entry_add_absent(&core->group.entry[core->group.entries_end - 1], node_id);
+	return true;
+}
+
 static bool take_record(struct core *core, struct reader *reader)
 {
 	switch (get_number(reader, 1)) {
@@ -301,6 +321,8 @@ static bool take_record(struct core *core, struct reader *reader)
 		return take_entry(core, reader);
 	case RECORD_MEMBER:
 		return take_member(core, reader);
+	case RECORD_ABSENT:
+		return take_absent(core, reader);
 	default:
 		return false;
 	}

@@ -159,7 +159,7 @@ void enter_read(struct core *core, struct log *log, const struct input_io *io)
 /*
  * What the kernel of this luid reported when it was resumed before it writes on one leg, unmarked, as soon as RESUME is
  * answered; the base may call it clean by then, after a time of the kernel's own log, say.  The slot has it until the
- * base shows that it is lost again.
+ * base shows that it is lost again: a leg has failed for this table, so what is let go is lost first, behind the report in the order.
  */
 static void hold_unsynced(struct log *log, uint64_t luid)
 {
@@ -173,7 +173,8 @@ static void hold_unsynced(struct log *log, uint64_t luid)
 
 static void enter_slot(struct core *core, struct log *log, const struct member *me)
 {
-	bool same = log->own_slot == me->slot &&
+	/* What a table that waits had a slot for before has been merged, perhaps, and is free: it had nothing of the log. */
+	bool same = log->live != NO_INDEX && log->own_slot == me->slot &&
 		    log->slot_generation == log->replicated.generation &&
 		    log->layout.slot_offset_bytes == log->replicated.layout.slot_offset_bytes;
 

@@ -118,7 +118,8 @@ static void build_table(struct core *core, struct log *log, const struct request
 	};
 	memcpy(table->constructor, request->constructor, sizeof(table->constructor));
 	/* The reconnect loop builds it again: it was resumed before, perhaps, and regions were lost since (F21). */
-	if (request->constructor_terminated && table->sync == SYNC_SKIP)
+	if (request->constructor_terminated && table->sync == SYNC_SKIP &&
+	    !PLANTED(PLANT_NOSYNC_ALWAYS))
 		table->sync = SYNC_DEFAULT;
 	note_ctr(core, table, request);
 	if (index >= core->tables_end)

@@ -358,18 +358,26 @@ static bool is_ghost(struct core *core, struct entry *entry)
 	return member_find(entry, core->config.node_id) != NULL && log == NULL;
 }
 
+/* Who opens the log waits to hear that this node has no table of it; what the group knows of it says so already when it is
+ * proven to have stopped using the log, with a slot that is still to be merged. */
+static bool is_asked(struct core *core, struct entry *entry)
+{
+	const struct group_node *me = group_node_find(core, core->config.node_id);
+
+	return entry->phase == LOG_OPENING && member_find(entry, me->node_id) == NULL &&
+	       member_departed(entry, me->node_id, me->boot_id) == NULL &&
+	       !entry_absent(entry, me->node_id) &&
+	       !has_table(core, &entry->name, entry->name.log_type == LOG_TYPE_DISK);
+}
+
 void membership_say_absent(struct core *core)
 {
 	for (uint32_t e = 0; core->local.active && e < core->group.entries_end; e++) {
 		struct entry *entry = &core->group.entry[e];
 		struct group_message message = { .type = MESSAGE_GONE };
-		bool asked = entry->phase == LOG_OPENING &&
-			     member_find(entry, core->config.node_id) == NULL &&
-			     !entry_absent(entry, core->config.node_id) &&
-			     !has_table(core, &entry->name, entry->name.log_type == LOG_TYPE_DISK);
 
 		if (!entry->used || entry->gone_sent || PLANTED(PLANT_GHOST_SILENT) ||
-		    (!asked && !is_ghost(core, entry)))
+		    (!is_asked(core, entry) && !is_ghost(core, entry)))
 			continue;
 		entry->gone_sent = true;
 		multicast_named(core, &entry->name, &message);

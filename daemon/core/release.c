@@ -136,16 +136,6 @@ void release_flushed(struct core *core, struct log *log, int status)
 	log->release = RELEASE_CHECKING;
 }
 
-/* What the kernel has reported is out of sync in the state: said again after a RESUME, it may be on its way. */
-static bool reports_stand(const struct log *log)
-{
-	uint64_t region = bitmap_next(&log->unsynced, 0);
-
-	while (region != BITMAP_NONE && bitmap_test(&log->replicated.out, region))
-		region = bitmap_next(&log->unsynced, region + 1);
-	return region == BITMAP_NONE;
-}
-
 void release_pump(struct core *core, struct log *log)
 {
 	struct table *table = live_table(core, log);
@@ -176,7 +166,7 @@ void release_pump(struct core *core, struct log *log)
 		log->release_losses = UINT64_MAX;
 	}
 	if (log->release != RELEASE_SETTLING || log->losing || log->takeover.losses_flying > 0 ||
-	    !log_usable(core, log) || !reports_stand(log))
+	    !log_usable(core, log))
 		return;
 	if (log->release_losses == UINT64_MAX)
 		log->release_losses = log->replicated.losses;

@@ -59,6 +59,8 @@ static uint64_t mix_entry(uint64_t hash, const struct entry *entry)
 	for (uint32_t i = 0; i < CORE_NODES_MAX; i++)
 		if (entry->member[i].node_id != 0)
 			hash = mix_member(mix(hash, i), &entry->member[i]);
+	for (uint32_t i = 0; i < CORE_NODES_MAX && entry->absent[i] != 0; i++)
+		hash = mix(hash, entry->absent[i]);
 	return hash;
 }
 

@@ -86,7 +86,10 @@ void disk_read(struct sim *sim, struct node *node, const struct effect_io *io)
 	NOTE(sim, "disk read", io->offset_bytes, io->length_bytes,
 	     "node %u: disk %u: read %" PRIu64 "+%u", node->index, disk_io->disk->minor,
 	     io->offset_bytes, io->length_bytes);
-	schedule_io(sim, ITEM_DISK, node, disk_io);
+	if (io->offset_bytes == 0 && rng_one_in(&sim->rng, sim->profile.slow_head_one_in))
+		schedule_in(sim, 1 + rng_below(&sim->rng, SLOW_BASE_MS), ITEM_DISK, node, disk_io);
+	else
+		schedule_io(sim, ITEM_DISK, node, disk_io);
 }
 
 void disk_write(struct sim *sim, struct node *node, const struct effect_io *io)

@@ -287,6 +287,7 @@ void faults_stop(struct sim *sim)
 	profile->slow_io_one_in = profile->disk_error_one_in = profile->lost_request_one_in = 0;
 	profile->try_again_one_in = profile->slow_copy_one_in = 0;
 	profile->slow_copy_write_one_in = profile->slow_base_one_in = 0;
+	profile->slow_head_one_in = 0;
 	network_heal(sim);
 	for (uint32_t i = 0; i < sim->node_count; i++) {
 		sim->nodes[i].paused_ms = sim->nodes[i].daemon_paused_ms = 0;

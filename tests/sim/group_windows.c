@@ -76,7 +76,7 @@ static void claim_note(struct sim *sim, const struct node *node, const struct mi
 	claim->mirror = mirror->index;
 	claim->departed = claim->spoiled = false;
 	claim->view = node->group.view;
-	claim->voided = 0;
+	claim->voided = claim->synced = 0;
 	claim->region_count = message->region_count;
 	memcpy(claim->regions, message->regions, message->region_count * sizeof(uint64_t));
 }
@@ -174,17 +174,19 @@ void windows_understand(struct sim *sim, struct node *node, const struct group_m
 void windows_heard_by_all(struct sim *sim, const struct group_message *message)
 {
 	struct mirror *mirror = mirror_of(sim, &message->log);
-	const struct claim *claim;
+	struct claim *claim;
 
 	if (mirror == NULL || message->type != MESSAGE_SYNCED)
 		return;
 	claim = claim_find(sim, mirror, message);
 	if (claim == NULL || claim->spoiled || others_may_win(sim, claim))
 		return;
+	/* Said once more, as strangers may, it means nothing: the region has left the window. */
 	for (uint32_t i = 0; i < claim->region_count; i++)
-		if ((message->mask >> i & 1) != 0 &&
+		if ((message->mask & ~claim->synced) >> i & 1 &&
 		    !region_is_held_for(sim, mirror, claim->regions[i]))
 			copy_note_synced(mirror, claim->regions[i]);
+	claim->synced |= message->mask;
 }
 
 void windows_view(struct sim *sim, uint32_t members)

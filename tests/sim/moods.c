@@ -221,6 +221,20 @@ static void no_log(struct rng *rng, struct profile *profile)
 	profile->slow_copy_write_one_in = 2;
 }
 
+/* Two halves meet again, of which one has copied what the other has not; the base is read late, copies last. */
+static void halves_meet(struct rng *rng, struct profile *profile)
+{
+	halves(rng, profile);
+	profile->proof = PROOF_NONE;
+	profile->cut_ms = 3000;
+	profile->fault_events = 600;
+	profile->think_ms = 50;
+	profile->admin_ms = 1000;
+	profile->slow_head_one_in = 2;
+	profile->config.idle_ms = 10;
+	profile->config.hot_regions = 8;
+}
+
 static const struct {
 	const char *name;
 	void (*choose)(struct rng *rng, struct profile *profile);
@@ -237,6 +251,7 @@ static const struct {
 	{ "cut-short", cut_short },
 	{ "late-base", late_base },
 	{ "no-log", no_log },
+	{ "halves-meet", halves_meet },
 };
 
 #define MOODS_DRAWN 5

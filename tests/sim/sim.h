@@ -379,6 +379,7 @@ struct profile {
 	uint32_t slow_copy_one_in;       /* copies that take long while nothing else does */
 	uint32_t slow_copy_write_one_in; /* ... between their read and their writes */
 	uint32_t slow_base_one_in;       /* writes of the base */
+	uint32_t slow_head_one_in;       /* reads of the first block, and so of the base */
 	bool few_hot;                    /* hot are two regions */
 	bool own_hot;                    /* ... or one for each node */
 	bool few_regions;                /* a mirror has at most 12 */

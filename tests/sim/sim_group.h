@@ -90,6 +90,7 @@ struct claim {
 	bool spoiled;    /* somebody has left: a copy need not count */
 	uint32_t view;   /* bit i: node i was in the group when it was delivered first */
 	uint64_t voided; /* bit i: region i may be written */
+	uint64_t synced; /* bit i: so was said of region i, and all have heard it */
 	uint32_t region_count;
 	uint64_t regions[WINDOW_REGIONS_MAX];
 };
