@@ -169,8 +169,13 @@ void tables_file_request(struct tables_file *file, const struct request *request
 
 void tables_file_answer(struct tables_file *file, uint64_t luid, enum request_type type, int error)
 {
-	struct file_entry *entry = file == NULL ? NULL : find(file, luid);
+	struct file_entry *entry;
 
+	/* All others are on the way of I/O. */
+	if (file == NULL || (type != REQUEST_CTR && type != REQUEST_RESUME &&
+			     type != REQUEST_POSTSUSPEND && type != REQUEST_DTR))
+		return;
+	entry = find(file, luid);
 	if (entry == NULL)
 		return;
 	if (type == REQUEST_CTR && load(entry) == ENTRY_ASKED)
