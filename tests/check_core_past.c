@@ -118,6 +118,26 @@ START_TEST(nobody_was_elsewhere)
 }
 END_TEST
 
+/* It left in the middle of an Opening: nothing of it is on the device, but its writes may be under way. */
+START_TEST(who_was_opening_is_waited_for)
+{
+	uint32_t resume;
+
+	world_connect(&w, ALL);
+	world_node(&w, 1)->keep[EFFECT_WRITE] = true;
+	(void)world_resume(&w, 1, HARNESS_DISK);
+	ck_assert_uint_gt(world_node(&w, 1)->effects[EFFECT_WRITE], 0);
+	world_power_off(&w, 1);
+	resume = world_resume(&w, 2, HARNESS_DISK);
+	world_advance(&w, 100000);
+	ck_assert(world_waits(&w, 2, resume));
+	ck_assert_uint_eq(world_node(&w, 2)->effects[EFFECT_READ], 0);
+	world_fenced(&w, 2, 1);
+	world_advance(&w, 3000);
+	ck_assert(world_answered(&w, 2, resume, 0));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("core_past");
@@ -129,6 +149,7 @@ int main(void)
 	tcase_add_test(tests, past_of_before_is_renewed);
 	tcase_add_test(tests, join_of_before_the_renewal);
 	tcase_add_test(tests, nobody_was_elsewhere);
+	tcase_add_test(tests, who_was_opening_is_waited_for);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
