@@ -55,10 +55,18 @@ legs_part() { # "K..."
 slow_suspend() { node_run "$1" 'dmsetup suspend --nolockfs slow'; }
 legs_differ() { ! legs_equal; }
 
+# fio may miss a signal; writes that hang miss them all.
 write_stop() { # K
-	node_run "$1" '[ ! -e /run/fio.status ] && pkill -INT -x fio' ||
+	local i
+	node_run "$1" '[ ! -e /run/fio.status ]' ||
 		fail "the writer on node $1 has ended before: $(node_run "$1" 'tail -n 3 /run/fio.out')"
-	node_wait "$1" 30 '[ -s /run/fio.status ]' || fail "the writer on node $1 does not end"
+	for i in 1 2 3; do
+		node_run "$1" 'pkill -INT -x fio'
+		node_wait "$1" 10 '[ -s /run/fio.status ]' && break
+	done
+	# shellcheck disable=SC2016 # for the shell on the node
+	node_run "$1" '[ -s /run/fio.status ]' ||
+		fail "the writer on node $1 does not end: $(node_run -t 10 "$1" 'tail -n 3 /run/fio.out; $B/dmclog status; pgrep -a fio')"
 	node_run "$1" 'grep -q "err= 0" /run/fio.out' ||
 		fail "the writer on node $1 met an error: $(node_run "$1" 'tail -n 3 /run/fio.out')"
 }
