@@ -5,10 +5,11 @@
  * Pieces are sequences of records: u8 kind, then
  *   GROUP    u64 epoch, u32 leader, u64 views, u8 established, u32 version, u64 seniority, u32 stopped_next
  *   STOPPED  u32 place, u32 node, u8[16] boot id
- *   NODE     u32 node, u8 in_view, u8 of_own_will, u8 current, u8 kept_past, u8 parted, u8 rebooted, u8 astray, u8[16] boot id, u8[16] machine id, u64 incarnation, u64 seniority,
- *            u32 version_lowest, u32 version_highest
+ *   NODE     u32 node, u8 in_view, u8 of_own_will, u8 current, u8 kept_past, u8 parted, u8 rebooted, u8 astray,
+ *            u8[16] boot id, u8[16] machine id, u64 incarnation, u64 seniority, u32 version_lowest, u32 version_highest
  *   ENTRY    u8 uuid length, uuid, u32 log type, u32 region sectors, u64 device sectors, u32 major, u32 minor, u8 phase,
- *            u32 founder, u32 last leaving, u32 role, u8 base_settled, u64 transfer, u64 generation, u8 outdated, u64 renewals, u32 slot count, u8 paused, u64 bytes a second
+ *            u32 founder, u32 last leaving, u32 role, u8 base_settled, u64 transfer, u64 generation, u8 outdated,
+ *            u64 renewals, u32 slot count, u8 paused, u64 bytes a second
  *   MEMBER   of the last ENTRY: u8 place, u32 node, u8[16] boot id, u8 use, u8 flags, u32 slot, u64 seniority, u64 luid
  *   ABSENT   of the last ENTRY: u32 node
  */
