@@ -57,6 +57,11 @@ static bool same_log(uint32_t a, uint32_t b)
 	return hash != 0 && hash == core_log_hash(h(b)->core, 0);
 }
 
+static uint64_t sync_count(uint32_t by)
+{
+	return harness_number(h(by), world_ask(&w, by, REQUEST_GET_SYNC_COUNT));
+}
+
 static void report_lost(uint32_t by, uint64_t region)
 {
 	(void)harness_ask_region(h(by), REQUEST_SET_REGION_SYNC, WORLD_LUID + by, region);
@@ -319,6 +324,34 @@ START_TEST(sender_dies)
 }
 END_TEST
 
+/* Nobody could open the log, another member has opened it since, and its state is on its way: until it is here nothing is known
+ * to be in sync, and with a failed primary IN_SYNC waits (simulator, 0/25591). */
+START_TEST(no_state_yet)
+{
+	uint32_t seq;
+
+	harness_put_kernel_log(h(1), HARNESS_REGIONS, 0);
+	strcpy(h(1)->letters, "FA");
+	h(1)->status[EFFECT_READ] = -EIO;
+	ck_assert(world_answered(&w, 1, world_resume(&w, 1, HARNESS_DISK), 0));
+	ck_assert_uint_eq(h(1)->events[EVENT_OPEN_FAILED], 1);
+	seq = harness_ask_region(h(1), REQUEST_IN_SYNC, WORLD_LUID + 1, 5);
+	h(1)->status[EFFECT_READ] = 0;
+	world_hold(&w, 1, true);
+	(void)world_resume(&w, 2, HARNESS_DISK);
+	while (h(1)->core->logs[0]->has_state) {
+		ck_assert(world_deliver(&w, 1));
+		world_run(&w);
+	}
+	ck_assert(world_waits(&w, 1, seq));
+	ck_assert_uint_eq(sync_count(1), 0);
+	world_hold(&w, 1, false);
+	world_advance(&w, 2000);
+	ck_assert(harness_answer(h(1), seq) != NULL);
+	ck_assert_uint_eq(harness_number(h(1), seq), 0);
+}
+END_TEST
+
 /* Two join in one event, and while the first one imports another one comes. */
 START_TEST(two_joiners)
 {
@@ -426,6 +459,7 @@ int main(void)
 	tcase_add_test(tests, member_departs_during_the_import);
 	tcase_add_test(tests, catch_up_that_is_too_long);
 	tcase_add_test(tests, sender_dies);
+	tcase_add_test(tests, no_state_yet);
 	tcase_add_test(tests, two_joiners);
 	tcase_add_test(tests, large_and_in_sync);
 	tcase_add_test(tests, large_and_out_of_sync);

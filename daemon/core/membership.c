@@ -23,6 +23,11 @@ bool log_usable(struct core *core, const struct log *log)
 	return core->local.active && log->phase == LOG_OPEN;
 }
 
+uint64_t log_sync_count(const struct log *log)
+{
+	return log->has_state ? log->region_count - log->replicated.out.count : 0;
+}
+
 /* ---- losing it ---- */
 
 void state_clear(struct log *log)

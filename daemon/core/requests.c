@@ -25,7 +25,7 @@ static bool regions_valid(const struct log *log, const struct request *request)
 
 static uint64_t sync_count(const struct log *log)
 {
-	uint64_t count = log->region_count - log->replicated.out.count;
+	uint64_t count = log_sync_count(log);
 
 	return PLANTED(PLANT_SYNC_COUNT_OFF) ? count + 1 : count;
 }
@@ -127,9 +127,7 @@ static void in_sync(struct core *core, struct table *table, struct log *log,
 		answer_waiting_flag(core, table, REQUEST_IN_SYNC, 0);
 	else if (PLANTED(PLANT_IN_SYNC_WILD) && region >= log->region_count)
 		answer_waiting_flag(core, table, REQUEST_IN_SYNC, 0);
-	else if (region >= log->region_count || table->conflict ||
-		 !bitmap_test(&log->replicated.out, region) ||
-		 bitmap_test(&log->replicated.lost, region))
+	else if (region >= log->region_count || table->conflict || touch_needless(log, region))
 		answer_waiting_flag(core, table, REQUEST_IN_SYNC, 1);
 	else
 		touch_ask(core, table, request);
@@ -139,7 +137,8 @@ static void is_clean(struct core *core, struct table *table, struct log *log,
 		     const struct request *request)
 {
 	uint64_t region = request->regions[0];
-	bool clean = region < log->region_count && !bitmap_test(&log->replicated.out, region) &&
+	bool clean = region < log->region_count && log->has_state &&
+		     !bitmap_test(&log->replicated.out, region) &&
 		     !bitmap_test(&log->marked, region) && !log->everything_held;
 
 	answer_waiting_flag(core, table, REQUEST_IS_CLEAN, clean ? 1 : 0);

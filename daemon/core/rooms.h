@@ -207,6 +207,8 @@ bool copying_flies(const struct log *log, uint64_t region);
 void copying_granted(struct core *core, struct log *log, const struct window *window);
 /* May this node copy now?  Not while suspending, with a failed leg, or a table whose past is unknown. */
 bool copying_allowed(struct core *core, struct log *log);
+/* The state is here, and in it the region was in sync once: IN_SYNC is 1. */
+bool touch_needless(const struct log *log, uint64_t region);
 void touch_ask(struct core *core, struct table *table, const struct request *request);
 void touch_pump(struct core *core, struct log *log);
 /* A region that somebody refused is not asked for again within a second. */
@@ -408,6 +410,8 @@ void enter_pump(struct core *core, struct log *log, const struct member *me);
 
 /* Active in the group, with the state, and a slot of its own. */
 bool log_usable(struct core *core, const struct log *log);
+/* Regions in sync; none as long as the state comes from another member, and nothing is known. */
+uint64_t log_sync_count(const struct log *log);
 void membership_pump(struct core *core, struct log *log);
 /* A use of the log has ended here, and the group does not know: what it left in its slot is to be merged first, under the
  * name of who was there then. */

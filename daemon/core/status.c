@@ -48,7 +48,7 @@ int core_log_status(const struct core *core, uint32_t index, struct core_log_sta
 		.device_sectors = log->name.device_sectors,
 		.region_count = log->region_count,
 		.region_sectors = log->region_sectors,
-		.sync_count = log->region_count - log->replicated.out.count,
+		.sync_count = log_sync_count(log),
 		.lost_count = log->replicated.lost.count,
 		.held_count = log->everything_held ? log->region_count : log->held.count,
 		.marked_count = log->marked.count,

@@ -8,9 +8,9 @@
  * letters show the primary leg failed is such an answer 0, so that the kernel fails the read as it must.
  * A refusal is remembered for a second: IN_SYNC comes for every read.
  *
- * Where nobody could read the log device nobody knows what the region is: a 0 would let the kernel write it on one leg, and
- * the device may call it clean; a 1 would let it read a leg that may have nothing.  With a failed primary that answer waits,
- * until the log is opened, the table is suspended or the operator ends it.
+ * Where nobody could read the log device, or this node fetches the state from another one, it does not know what the region is: a
+ * 0 would let the kernel write it on one leg, and the device may call it clean; a 1 would let it read a leg that may have nothing.
+ * With a failed primary that answer waits, until the state is here, the table is suspended or the operator ends it.
  */
 #include <assert.h>
 #include <errno.h>
@@ -49,7 +49,14 @@ static bool kind_unknown(const struct core *core, const struct log *log, const s
 {
 	const struct entry *entry = entry_look(core, &log->name);
 
-	return entry != NULL && entry_opening_failed(entry) && health_primary_failed(table);
+	return (!log->has_state || (entry != NULL && entry_opening_failed(entry))) &&
+	       health_primary_failed(table);
+}
+
+bool touch_needless(const struct log *log, uint64_t region)
+{
+	return log->has_state && (!bitmap_test(&log->replicated.out, region) ||
+				  bitmap_test(&log->replicated.lost, region));
 }
 
 static void answer_fallback(struct core *core, struct log *log, struct table *table)
@@ -127,8 +134,7 @@ void touch_pump(struct core *core, struct log *log)
 	waiting = &table->waiting[REQUEST_IN_SYNC];
 	if (!waiting->active)
 		return;
-	if (!bitmap_test(&log->replicated.out, waiting->region) ||
-	    bitmap_test(&log->replicated.lost, waiting->region)) {
+	if (touch_needless(log, waiting->region)) {
 		log->copier.touched = BITMAP_NONE;
 		answer_waiting_flag(core, table, REQUEST_IN_SYNC, 1);
 		return;
