@@ -126,6 +126,29 @@ START_TEST(half_opens_nothing)
 }
 END_TEST
 
+/* They part before either has said hello: each begins the group's past alone, and so may the other (simulator, 0/2949). */
+START_TEST(half_founds)
+{
+	uint32_t resume;
+
+	world_hold(&w, 1, true);
+	world_hold(&w, 2, true);
+	two_nodes();
+	world_split(&w, 1);
+	world_hold(&w, 1, false);
+	world_hold(&w, 2, false);
+	two_halves();
+	resume = world_resume(&w, 1, HARNESS_DISK);
+	world_advance(&w, 100000);
+	ck_assert(world_waits(&w, 1, resume));
+	ck_assert_ptr_nonnull(
+		strstr(world_node(&w, 1)->last_text[EVENT_WAITING_FOR_SLOT], "fenced 2"));
+	world_fenced(&w, 1, 2);
+	world_advance(&w, 1000);
+	ck_assert(world_answered(&w, 1, resume, 0));
+}
+END_TEST
+
 /* The halves meet: each hears that the other is back in the cluster, and says ENTER, before it has heard the other's past.  The log
  * device is not read before that is settled: only one of them opens it. */
 START_TEST(halves_meet)
@@ -393,6 +416,7 @@ int main(void)
 	tcase_add_test(tests, winner_by_epoch);
 	tcase_add_test(tests, winner_by_leader);
 	tcase_add_loop_test(tests, half_opens_nothing, 0, 2);
+	tcase_add_test(tests, half_founds);
 	tcase_add_test(tests, halves_meet);
 	tcase_add_loop_test(tests, half_joins_nothing, 0, 2);
 	tcase_add_loop_test(tests, half_goes_on_when_the_other_has_ended, 0, 2);

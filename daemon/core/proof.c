@@ -184,7 +184,8 @@ void proof_delivered(struct core *core, const struct group_message *message)
 	if (node != NULL && node->in_view &&
 	    memcmp(node->boot_id, message->boot_id, MESSAGE_ID_BYTES) == 0)
 		return; /* it is here: whoever said so was wrong */
-	if (node != NULL && memcmp(message->boot_id, any, MESSAGE_ID_BYTES) == 0)
+	if (node != NULL && memcmp(node->boot_id, any, MESSAGE_ID_BYTES) != 0 &&
+	    memcmp(message->boot_id, any, MESSAGE_ID_BYTES) == 0)
 		return; /* it has said hello since: that proves for every boot of before, and this says nothing of the new one */
 	if (!proof_is_stopped(core, message->node, message->boot_id)) {
 		struct stopped_boot *stopped = &group->stopped[group->stopped_next++ % STOPPED_MAX];

@@ -42,6 +42,13 @@ static enum side side_of(const struct group *group)
 	return here > elsewhere ? SIDE_MOST : here == elsewhere ? SIDE_HALF : SIDE_FEWER;
 }
 
+/* Who was here before there was a past, and has left without a word, may have begun one elsewhere, alone (two_node). */
+static bool has_part_in_founding(const struct core *core, const struct group_node *node)
+{
+	return node->in_view || (node->node_id != 0 && !node->of_own_will &&
+				 !proof_is_stopped(core, node->node_id, node->boot_id));
+}
+
 /* Who has another past now, but of the same epoch, has been nowhere since. */
 void sides_settled(struct core *core, bool founded)
 {
@@ -49,7 +56,7 @@ void sides_settled(struct core *core, bool founded)
 		struct group_node *node = &core->group.node[i];
 
 		if (founded)
-			node->kept_past = node->in_view;
+			node->kept_past = has_part_in_founding(core, node);
 		if (node->in_view &&
 		    (founded || node->current ||
 		     (!node->rebooted && !node->fresh && node->epoch == core->group.epoch)))
