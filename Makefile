@@ -95,8 +95,9 @@ say = $(if $(V),,@printf '  %-6s %s\n' $(1) $@)
 obj = $(patsubst %.c,$(OBJ)/%.o,$(1))
 
 CORE_LIB := $(BUILD)/libdmclogcore.a
-# Everything of the shell but main(), for tests that want more than one object.
+# Everything of the shell but main(), for tests that want more than one object; and of the tool.
 SHELL_LIB := $(BUILD)/libdmclogshell.a
+TOOL_LIB := $(BUILD)/libdmclogtool.a
 TEST_LIB := $(BUILD)/libdmclogtest.a
 DAEMON := $(if $(wildcard daemon/main.c),$(BUILD)/dmclogd)
 TOOL := $(if $(TOOL_SRC),$(BUILD)/dmclog)
@@ -137,14 +138,17 @@ $(CORE_LIB): private MEMBERS = $(call obj,$(PURE_SRC))
 $(CORE_LIB): $(call obj,$(PURE_SRC))
 $(SHELL_LIB): private MEMBERS = $(call obj,$(filter-out daemon/main.c,$(SHELL_SRC)))
 $(SHELL_LIB): $(call obj,$(filter-out daemon/main.c,$(SHELL_SRC)))
+$(TOOL_LIB): private MEMBERS = $(call obj,$(filter-out tools/dmclog.c,$(TOOL_SRC)))
+$(TOOL_LIB): $(call obj,$(filter-out tools/dmclog.c,$(TOOL_SRC)))
 $(TEST_LIB): private MEMBERS = $(call obj,$(TESTLIB_SRC))
 $(TEST_LIB): $(call obj,$(TESTLIB_SRC))
-$(CORE_LIB) $(SHELL_LIB) $(TEST_LIB): $(BUILD)/%.a: $(BUILD)/%.members
+$(CORE_LIB) $(SHELL_LIB) $(TOOL_LIB) $(TEST_LIB): $(BUILD)/%.a: $(BUILD)/%.members
 	$(call say,AR)
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $(MEMBERS)
 $(BUILD)/libdmclogcore.members: private LIST = $(PURE_SRC)
 $(BUILD)/libdmclogshell.members: private LIST = $(SHELL_SRC)
+$(BUILD)/libdmclogtool.members: private LIST = $(TOOL_SRC)
 $(BUILD)/libdmclogtest.members: private LIST = $(TESTLIB_SRC)
 $(BUILD)/%.members: FORCE
 	@mkdir -p $(@D); echo "$(LIST)" | cmp -s - $@ || echo "$(LIST)" >$@
@@ -170,12 +174,12 @@ $(BUILD)/dmclog-sim: $(call obj,$(SIM_SRC)) $(PURE_SRC:%.c=$(OBJ)/planted/%.o)
 -include tests/tests.mk
 extra_of = $(addprefix $(OBJ)/,$(filter-out $(BUILD)/%,$($(1)_EXTRA))) \
 	   $(filter $(BUILD)/%,$($(1)_EXTRA)) \
-	   $(call obj,$(filter %/$(patsubst check_%,%,$(1)).c,$(SHELL_SRC)))
+	   $(call obj,$(filter %/$(patsubst check_%,%,$(1)).c,$(SHELL_SRC) $(TOOL_SRC)))
 define check_rule
 $(BUILD)/tests/$(1): $(OBJ)/tests/$(1).o $$(call extra_of,$(1)) $(TEST_LIB) $(CORE_LIB)
 	@mkdir -p $$(@D)
 	$$(call say,LINK)
-	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(CHECK_LIBS) $$(LIBS)
+	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(CHECK_LIBS) $$(LIBS) $$(SMARTCOLS_LIBS)
 endef
 $(foreach c,$(notdir $(CHECKS)),$(eval $(call check_rule,$(c))))
 

@@ -9,3 +9,5 @@ check_legs_EXTRA := $(MACHINE_OBJ)
 check_corosync_port_EXTRA := cluster/send_queue.o
 COMMAND_OBJ := $(addprefix daemon/,status_json.o wait_words.o)
 check_command_EXTRA := $(COMMAND_OBJ)
+check_log_image_EXTRA := tools/examine_show.o daemon/wait_words.o
+check_picture_EXTRA := tools/log_image.o tools/picture_svg.o

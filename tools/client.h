@@ -12,6 +12,11 @@ enum exit_code {
 	EXIT_USAGE = 2,       /* the command line is wrong */
 	EXIT_UNREACHABLE = 3, /* the daemon does not answer */
 	EXIT_TOO_EARLY = 4,   /* "fenced": the node is in the cluster still */
+	/* "examine": what is on the device */
+	EXIT_NO_LOG = 5,
+	EXIT_DAMAGED = 6,
+	EXIT_KERNEL_LOG = 7, /* and no superblock of ours */
+	EXIT_FOREIGN = 8,    /* of another cluster */
 };
 
 #define CONTROL_SOCKET_DEFAULT "/run/dmclogd/control"

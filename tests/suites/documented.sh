@@ -89,6 +89,9 @@ words=$(grep -o '^  resync NAME .*' <<<"$tool_help" | sed 's/.* //; s/BYTES//' |
 same resync "$words" "$(section $tool_page COMMANDS | sed -n 's/^\.It Cm resync Ar name Cm \([a-z]*\)\( Ns = .*\)\?$/\1 \2/p' |
 	sed 's/ Ns = .*/=/; s/ //g')"
 same resync-completion "$words" "$(tool_offers resync LOG-A '')"
+# The members of examine's JSON, and of each option to which commands it belongs.
+same examine-members "$(grep -oE '(add_(number|flag|text|id)|json_add)\([a-z]+, "[a-z_]+"' tools/examine_json.c | sed 's/.*"\(.*\)"/\1/')" \
+	"$(section $tool_page EXAMINE | sed -n 's/^\.It Li \(.*\)/\1/p' | tr -d ' ' | tr ',' '\n')"
 for command in status fail resync; do
 	same "$command-completion" $'LOG-A\nLOG-B' "$(tool_offers --control-socket = /x "$command" L)"
 done
@@ -100,7 +103,7 @@ same tool-default "$socket" "$(tr '\n' ' ' <$tool_page | sed -n 's/.*the default
 # --- the protocol -------------------------------------------------------------
 protocol=man/dmclog-protocol.7
 listed() { section $protocol "$1" | sed -n 's/^\.It Li \(.*\)/\1/p' | tr -d ' ' | tr ',' '\n'; }
-same protocol-commands "$commands" "$(listed COMMANDS)"
+same protocol-commands "$(sed -n '/^} commands\[\] = {/,/^};/s/.*{ "\([a-z]*\)".*/\1/p' daemon/command.c)" "$(listed COMMANDS)"
 same protocol-errors "$(cat daemon/*.c | tr -s '\n\t' ' ' | grep -oE '(refuse\( ?command,|command_refusal\() ?"[a-z-]+"' | sed 's/.*"\(.*\)"/\1/')" \
 	"$(listed ERRORS)"
 # All words that the page gives as such.

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # dmclog against the real daemon and a real kernel: status tells the truth, during a resync too;
-# pause, resume and rate work; fail ends what waits; what cannot be is refused in words.
-# time-limit: 150
+# pause, resume and rate work; fail ends what waits; examine tells what an opening will copy;
+# what cannot be is refused in words.
+# time-limit: 180
 set -u
 # shellcheck source=tests/uml/dmclogd.sh
 . "${BASH_SOURCE[0]%/*}/../dmclogd.sh"
@@ -134,7 +135,7 @@ case_refusals() {
 	expect_dmclog 2 "'alpha' is not a node id" fenced alpha
 	expect_dmclog 2 "fenced takes NODE" fenced
 	expect_dmclog 2 "'reboot' is not a command" reboot
-	expect_dmclog 2 "--json is for status only" fenced 7 --json
+	expect_dmclog 2 "--json is not for fenced" fenced 7 --json
 	expect_dmclog 1 "nix is neither the uuid of a log nor a mirror of this node" fail nix
 	mirror_create 1 m "3 core clustered-core 1024"
 	expect_dmclog 2 "'faster'" resync m faster
@@ -179,9 +180,71 @@ case_socket() {
 	daemon_stop 1
 }
 
+# On the host, of an image that no node has: its output in $said, its status in $rc.
+examined() { # IMAGE OPTION...
+	local image=$UML_RUN/$1
+	shift
+	rc=0
+	said=$("$UML_BUILD/dmclog" examine "$image" --cluster=none "$@" 2>&1) || rc=$?
+}
+expect_examined() { # STATUS TEXT IMAGE OPTION...
+	local status=$1 text=$2
+	shift 2
+	examined "$@"
+	expect_eq "$rc" "$status" "exit status of dmclog examine $* ($said)"
+	[[ $said == *"$text"* ]] || fail "dmclog examine $* says '$said', not '$text'"
+}
+examined_member() { # IMAGE NAME
+	examined "$1" --json
+	sed -n "s/^ *\"$2\": \"\\?\([^\",]*\)\"\\?,\\?$/\\1/p" <<<"$said" | head -n 1
+}
+
+# The log device as dmclogd leaves it at a power cut, and as the kernel does: examine says what the next opening copies.
+case_examine() {
+	local copies
+	legs_noise
+	log_zero
+	expect_examined 5 "none: neither a header of the kernel nor a superblock" log.img
+	daemon_start 1 --resync-rate=512K
+	mirror_create 1 m "4 look clustered-disk 98:0 1024"
+	node_wait 1 20 "dmsetup status m | grep -qE ' ([4-9]|[1-3][0-9])/32 '" || fail "the resync does not begin"
+	node_run 1 'dd if=/dev/zero of=/dev/mapper/m bs=4096 count=1 oflag=direct status=none'
+	# Of a device in use, on the node; its slot is this boot's.
+	dmclog examine /dev/ubda
+	expect_eq "$rc" 0 "exit status ($said)"
+	[[ $said == *"dmclogd: a log that was left in use"*" (here)"* ]] || fail "examine says $said"
+	node_cut 1
+	expect_eq "$(examined_member log.img to_copy)" "$(log_dirty | wc -w)" "regions to copy, and not clean"
+	copies=$(examined_member log.img to_copy)
+	[ "$copies" -gt 0 ] && [ "$copies" -lt 32 ] || fail "$copies of 32: nothing has been shown"
+	expect_examined 0 "next opening   copies $copies regions" log.img
+	expect_examined 8 'other-cluster: a log of cluster "none", here is "storage"' log.img --cluster=storage
+	head -c 20000 "$UML_RUN/log.img" >"$UML_RUN/short.img"
+	expect_examined 6 "truncated: the device ends before the last slot" short.img
+	expect_eq "$(examined_member short.img to_copy)" 32 "regions to copy when slots are cut off"
+	expect_examined 0 "" log.img --svg="$UML_RUN/log.svg"
+	grep -q "$copies to be copied</text>" "$UML_RUN/log.svg" || fail "the SVG does not tell how many"
+	expect_examined 1 "cannot be written: No such file" log.img --svg="$UML_RUN/nowhere/x.svg"
+	node_boot 1
+	daemon_start 1
+	mirror_create 1 m "4 look clustered-disk 98:0 1024"
+	mirror_wait 1 m
+	expect_eq "$(daemon_count 1 look copied)" "$copies" "regions that the daemon copied"
+	mirror_remove 1 m
+	daemon_stop 1
+	expect_eq "$(examined_member log.img to_copy)" 0 "regions to copy after the close"
+	expect_examined 0 "dmclogd: a closed log" log.img
+	"$COMPARE" make "$UML_RUN/log2.img" "$SECTORS" "$REGION" 3 2 5
+	expect_examined 7 "kernel: a log of the kernel" log2.img
+	expect_eq "$(examined_member log2.img to_copy)" 2 "regions to copy of the kernel's log"
+	expect_examined 1 "is neither a block device nor a file" .
+	expect_examined 1 "No such file or directory" nothing
+}
+
 uml_start operator
 mirror_case status-during-a-resync case_truth_during_resync
 mirror_case pause-and-resume case_pause_and_resume
 mirror_case fail case_fail
+mirror_case examine case_examine
 mirror_case refusals case_refusals
 mirror_case socket case_socket

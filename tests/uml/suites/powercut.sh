@@ -61,6 +61,12 @@ writes_begin() {
 	wait_for 30 leg_changed "$before" || fail "no write gets through: $(node_run 1 'cat /run/fio.out')"
 }
 
+# What dmclog says that the next opening will copy, against our own reading.
+expect_examined() {
+	expect_eq "$("$UML_BUILD/dmclog" examine "$UML_RUN/log.img" --cluster=none --json |
+		sed -n 's/^ *"to_copy": \([0-9]*\),$/\1/p')" "$(log_dirty | wc -w)" "regions to copy, by dmclog examine"
+}
+
 # The cut, and what it left on the images.
 cut() {
 	read -rt "$(printf '0.%03d' $((RANDOM % 1000)))" -u "$uml_idle" _ || : # the moment is the random thing
@@ -68,6 +74,7 @@ cut() {
 	"$COMPARE" check "$UML_RUN/log.img" "$SECTORS" "$REGION" "$UML_RUN/a.img" "$UML_RUN/b.img" \
 		>"$UML_RUN/check" || fail "$(head -n 1 "$UML_RUN/check")"
 	tee -a "$UML_RUN/checks" <"$UML_RUN/check"
+	expect_examined
 }
 
 round() { # NUMBER KIND
