@@ -184,6 +184,58 @@ START_TEST(halves_meet)
 }
 END_TEST
 
+/* They are back in one view, and node 2, whose past will not count, has said hello and has not heard so yet. */
+static void greeted_by_2(void)
+{
+	world_hold(&w, 2, true);
+	w.keep_quorum = false;
+	world_split(&w, 0);
+	world_forget_sent(&w);
+	while (world_sent(&w, 2, MESSAGE_HELLO) == 0) {
+		world_run(&w);
+		ck_assert(world_deliver(&w, 2));
+	}
+	world_run(&w);
+}
+
+/* If the ring broke now, node 2 would go on with its own past, in which nobody uses the log (simulator, halves-meet 420). */
+START_TEST(half_that_has_not_heard)
+{
+	uint32_t resume;
+
+	two_nodes();
+	two_halves();
+	resume = world_resume(&w, 1, CORE_LOG);
+	ck_assert(world_waits(&w, 1, resume));
+	greeted_by_2();
+	ck_assert(world_waits(&w, 1, resume));
+	world_hold(&w, 2, false);
+	ck_assert(world_answered(&w, 1, resume, 0));
+}
+END_TEST
+
+/* What it says before it has given up that past counts nowhere: the JOIN here, which the next thing it said would have made void
+ * again (halves-meet 743). */
+START_TEST(half_that_speaks_too_late)
+{
+	uint32_t resume;
+
+	two_nodes();
+	ck_assert(world_answered(&w, 1, world_resume(&w, 1, HARNESS_DISK), 0));
+	ck_assert(world_answered(&w, 2, world_resume(&w, 2, HARNESS_DISK), 0));
+	two_halves();
+	(void)world_suspend(&w, 2);
+	greeted_by_2();
+	resume = world_ask(&w, 2, REQUEST_RESUME);
+	ck_assert_uint_eq(world_sent(&w, 2, MESSAGE_JOIN), 1);
+	ck_assert(world_member(&w, 1, 2)->departed);
+	world_hold(&w, 2, false);
+	world_advance(&w, 1000);
+	ck_assert(world_answered(&w, 2, resume, 0));
+	ck_assert_uint_eq(world_sent(&w, 2, MESSAGE_JOIN), 2);
+}
+END_TEST
+
 /* The other half uses the log already; it copies, and knows nothing of who begins to use it here. */
 START_TEST(half_joins_nothing)
 {
@@ -418,6 +470,8 @@ int main(void)
 	tcase_add_loop_test(tests, half_opens_nothing, 0, 2);
 	tcase_add_test(tests, half_founds);
 	tcase_add_test(tests, halves_meet);
+	tcase_add_test(tests, half_that_has_not_heard);
+	tcase_add_test(tests, half_that_speaks_too_late);
 	tcase_add_loop_test(tests, half_joins_nothing, 0, 2);
 	tcase_add_loop_test(tests, half_goes_on_when_the_other_has_ended, 0, 2);
 	tcase_add_test(tests, epoch_only_with_quorum);

@@ -292,7 +292,7 @@ struct takeover {
 	uint32_t slot;
 	uint64_t cursor;
 	uint32_t losses_flying;
-	bool merged_sent;
+	bool merged_sent; /* MERGED has not come back */
 };
 
 enum enter_step {

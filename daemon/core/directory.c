@@ -212,7 +212,10 @@ static void deliver_gone(struct core *core, const struct group_message *message)
 static void deliver_merged(struct core *core, const struct group_message *message)
 {
 	struct entry *entry = entry_find(core, &message->log);
+	struct log *log = log_find(core, &message->log);
 
+	if (log != NULL && message->sender == core->config.node_id)
+		log->takeover.merged_sent = false;
 	for (uint32_t i = 0; entry != NULL && i < CORE_NODES_MAX; i++) {
 		struct member *member = &entry->member[i];
 

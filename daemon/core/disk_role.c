@@ -233,13 +233,8 @@ static void takeover_begin(struct log *log, const struct entry *entry)
 {
 	const struct member *member = next_to_merge(entry);
 
-	if (member == NULL) {
-		log->takeover.merged_sent = false;
+	if (member == NULL || log->takeover.merged_sent)
 		return;
-	}
-	if (log->takeover.merged_sent && log->takeover.slot == member->slot &&
-	    log->takeover.node == member->node_id)
-		return; /* MERGED is on its way */
 	log->takeover = (struct takeover){ .step = TAKEOVER_HEADER,
 					   .node = member->node_id,
 					   .slot = member->slot };

@@ -8,7 +8,8 @@
  * The leader is the lowest node id of a side, taken anew whenever members leave; a view may name one that never saw it,
  * so which states are the same is told by all the views behind them.
  *
- * Any message of a member whose state does not count is dropped, here.
+ * Any message of a member whose state does not count is dropped, here.  Who gives up a past of its own asks for the group's state:
+ * what it said before, on its side, stands before that in the order, and none of it counts.
  */
 #include <string.h>
 
@@ -118,10 +119,31 @@ bool group_anybody_lacks(const struct core *core)
 	return false;
 }
 
+uint32_t group_lacking(const struct core *core)
+{
+	for (uint32_t i = 0; i < CORE_NODES_MAX; i++) {
+		const struct group_node *node = &core->group.node[i];
+
+		if (node->node_id != 0 && node->in_view && !node->current && welcome(core, node))
+			return node->node_id;
+	}
+	return 0;
+}
+
+static bool anybody_will_ask(const struct core *core)
+{
+	for (uint32_t i = 0; i < CORE_NODES_MAX; i++)
+		if (core->group.node[i].node_id != 0 && core->group.node[i].in_view &&
+		    core->group.node[i].will_ask)
+			return true;
+	return false;
+}
+
 /* The state that others fetch, at this point of the order. */
 void group_send_directory(struct core *core)
 {
-	if (group_lowest_current(&core->group) == UINT32_MAX || !group_anybody_lacks(core))
+	if (group_lowest_current(&core->group) == UINT32_MAX || !group_anybody_lacks(core) ||
+	    anybody_will_ask(core))
 		return;
 	core->group.directory++;
 	/* What was kept behind the point of the one before is in this one. */
@@ -170,6 +192,7 @@ static void settle(struct core *core)
 		if (group->node[i].node_id == 0 || !group->node[i].in_view)
 			continue;
 		group->node[i].current = same_past(&group->node[i], winner);
+		group->node[i].will_ask = !group->node[i].current && !group->node[i].fresh;
 		if (!group->node[i].current)
 			heard_no_state(core, group->node[i].node_id);
 	}
@@ -183,18 +206,21 @@ static void settle(struct core *core)
 			group->leader = group_lowest_current(group);
 	} else {
 		group_fetch(core);
+		if (me->will_ask)
+			say_hello(core, 0, true);
 	}
 	group->directory = winner->directory; /* from here on all count alike */
 	group_send_directory(core);
 }
 
-/* Its catch-up was too long: it fetches once more.  Any other hello is of an earlier view. */
+/* It asks for the group's state, for the first time, or because its catch-up was too long.  Any other hello is of an earlier view. */
 static void hello_again(struct core *core, struct group_node *node,
 			const struct group_message *message)
 {
 	if (message->number != HELLO_AGAIN)
 		return;
 	node->current = false;
+	node->will_ask = false;
 	/* It may have dropped what it was to answer; the state that it gets now knows of that. */
 	heard_no_state(core, node->node_id);
 	if (node->node_id == core->config.node_id)
@@ -264,6 +290,8 @@ static void deliver_epoch(struct core *core, const struct group_message *message
 /* All who fetched have read the last piece: from here on they count. */
 static void all_current(struct core *core)
 {
+	if (group_lacking(core) != 0)
+		heard_newcomers(core);
 	for (uint32_t i = 0; i < CORE_NODES_MAX; i++) {
 		struct group_node *node = &core->group.node[i];
 

@@ -48,6 +48,7 @@ struct group_node {
 	bool of_own_will; /* that is how it left */
 	bool greeted;     /* has said hello since the last view with joined members */
 	bool current;     /* has the group's state: what it says counts */
+	bool will_ask; /* gives up a past of its own: it is sent that state when it asks for it */
 	/* see sides.c */
 	bool kept_past; /* it had that state when the epoch began, or since */
 	bool parted;    /* ... and has left, or lost it, since */

@@ -5,8 +5,11 @@
  * The group delivers in one order, but what has come back may have reached nobody else yet; when the ring breaks then, the
  * others go on without it.  They would close the device over a slot they know nothing of, give that slot to
  * another node, or open a log that is being opened here.  So this node says ENTER behind all that makes it a user of
- * the log, and goes on when every node that has the group's state has answered, HEARD, and thus has what came before, or has
+ * the log, and goes on when every node has answered, HEARD, and thus has what came before, or has
  * left the view while this side kept its quorum.  Who leaves then finds this node among the members, departed.
+ *
+ * Who has not got the group's state yet is waited for, and asked when it has: it may have a past of its own still, with which it
+ * goes on if the ring breaks before it has heard that another one counts.
  */
 #include "core_private.h"
 #include "plant.h"
@@ -22,7 +25,7 @@ bool heard_by_all(struct core *core, struct log *log)
 
 	if (PLANTED(PLANT_ENTERS_UNHEARD))
 		return true;
-	if (log->heard.number == 0) {
+	if (log->heard.number == 0 && group_lacking(core) == 0) {
 		log->heard.number = group_number(core);
 		message.number = log->heard.number;
 		multicast_group(core, &message);
@@ -30,15 +33,15 @@ bool heard_by_all(struct core *core, struct log *log)
 	}
 	/* Before all have said hello in this view some may be elsewhere yet, with a past that counts more than ours. */
 	return log->heard.delivered && core->local.active && core->group.settled &&
-	       heard_missing(log) == 0;
+	       heard_missing(core, log) == 0;
 }
 
-uint32_t heard_missing(const struct log *log)
+uint32_t heard_missing(const struct core *core, const struct log *log)
 {
 	for (uint32_t i = 0; i < CORE_NODES_MAX; i++)
 		if (log->heard.missing[i] != 0)
 			return log->heard.missing[i];
-	return 0;
+	return group_lacking(core);
 }
 
 static struct log *log_that_enters(struct core *core, uint64_t number)
@@ -75,7 +78,6 @@ void heard_enter_delivered(struct core *core, const struct group_message *messag
 	log->heard.delivered = true;
 	log->again = true;
 	core->pump_all = true;
-	/* Who has not got the group's state yet gets one that knows of it. */
 	for (uint32_t i = 0; i < CORE_NODES_MAX; i++) {
 		const struct group_node *node = &core->group.node[i];
 
@@ -92,6 +94,14 @@ void heard_delivered(struct core *core, const struct group_message *message)
 	if (message->node != core->config.node_id || log == NULL)
 		return;
 	no_longer_missing(log, message->sender);
+	core->pump_all = true;
+}
+
+void heard_newcomers(struct core *core)
+{
+	for (uint32_t i = 0; i < core->logs_end; i++)
+		if (core->logs[i] != NULL)
+			heard_forget(core->logs[i]);
 	core->pump_all = true;
 }
 

@@ -70,6 +70,7 @@ void membership_lost(struct core *core, struct log *log)
 	log->base_role = BASE_NONE;
 	log->role_given_up = false;
 	log->takeover.step = TAKEOVER_NONE;
+	log->takeover.merged_sent = false;
 	log->entering = ENTER_NONE;
 	log->opening.step = OPENING_NONE;
 	heard_forget(log);

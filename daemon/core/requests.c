@@ -35,12 +35,13 @@ static void answer(struct core *core, struct table *table, enum request_type typ
 	answer_waiting(core, table, type, error, NULL, 0);
 }
 
-/* Nobody can write to it that holds for this node.  Where an Opening failed and another node has opened the log since, it is
- * entered again, and FLUSH waits. */
+/* Nobody can write to it that holds for this node.  While it has not entered the log, for the first time or again, that is
+ * not known, and FLUSH waits. */
 static bool device_dead(struct core *core, struct log *log)
 {
-	return (log->opening.failed && log->phase == LOG_OPEN) ||
-	       ((log->device_failed || log->by_proxy) && proxy_hopeless(core, log));
+	return log->phase == LOG_OPEN &&
+	       (log->opening.failed ||
+		((log->device_failed || log->by_proxy) && proxy_hopeless(core, log)));
 }
 
 static void status_info(struct core *core, struct table *table, struct log *log)

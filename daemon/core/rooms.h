@@ -235,6 +235,8 @@ uint64_t group_number(struct core *core);
 /* This node's past does not count: it is given up, and the group's state fetched from this point on. */
 void group_fetch(struct core *core);
 bool group_anybody_lacks(const struct core *core);
+/* One that may take part, and has not got the group's state yet, or 0. */
+uint32_t group_lacking(const struct core *core);
 /* To all who lack it, by the lowest node that has it. */
 void group_send_directory(struct core *core);
 uint32_t group_lowest_current(const struct group *group);
@@ -390,13 +392,15 @@ void windows_of_claimer(struct log *log, uint32_t node_id);
 
 /* Asks for it at the first call.  False while a node is missing, or the group cannot be spoken to. */
 bool heard_by_all(struct core *core, struct log *log);
-/* A node that has not answered, or 0. */
-uint32_t heard_missing(const struct log *log);
+/* A node that has not answered, or cannot yet, or 0. */
+uint32_t heard_missing(const struct core *core, const struct log *log);
 /* What comes next must be asked for anew. */
 void heard_forget(struct log *log);
 void heard_enter_delivered(struct core *core, const struct group_message *message);
 void heard_delivered(struct core *core, const struct group_message *message);
-/* It has left, or must fetch the group's state: that one will know. */
+/* Nodes have got the group's state: they are asked, too. */
+void heard_newcomers(struct core *core);
+/* It has left, or must fetch the group's state. */
 void heard_no_state(struct core *core, uint32_t node_id);
 
 /* ---- membership.c, entering.c ---- */

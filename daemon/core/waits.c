@@ -131,8 +131,8 @@ static void add_opening(struct waits *waits)
 	struct core_wait *wait;
 	bool foreign;
 
-	if (heard_missing(waits->log) != 0) {
-		add_node(waits, CORE_WAIT_MEMBER, heard_missing(waits->log));
+	if (heard_missing(waits->core, waits->log) != 0) {
+		add_node(waits, CORE_WAIT_MEMBER, heard_missing(waits->core, waits->log));
 		return;
 	}
 	if (opening->step == OPENING_WAIT_MEMBERS) {
@@ -219,8 +219,8 @@ static void add_resume(struct waits *waits, const struct table *table)
 		add_node(waits, CORE_WAIT_MEMBER, entry->founder);
 	} else if (!waits->log->has_state) {
 		add_sender(waits);
-	} else if (heard_missing(waits->log) != 0) {
-		add_node(waits, CORE_WAIT_MEMBER, heard_missing(waits->log));
+	} else if (heard_missing(waits->core, waits->log) != 0) {
+		add_node(waits, CORE_WAIT_MEMBER, heard_missing(waits->core, waits->log));
 	} else if (!add_astray(waits)) {
 		(void)add(waits, CORE_WAIT_DEVICE);
 	}
