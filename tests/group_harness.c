@@ -234,6 +234,22 @@ void world_split(struct world *world, uint32_t mask)
 	change(world);
 }
 
+void world_quorate_alone(struct world *world, uint32_t id)
+{
+	struct input input = { .type = INPUT_QUORUM,
+			       .quorum = { .quorate = true, .nodes = &id, .node_count = 1 } };
+
+	harness_input(world_node(world, id), &input);
+	world_run(world);
+}
+
+void world_two_nodes(struct world *world)
+{
+	world_power_off(world, 3);
+	world->quorum_nodes = 1;
+	world_connect(world, 3);
+}
+
 void world_fenced(struct world *world, uint32_t by, uint32_t id)
 {
 	struct input input = { .type = INPUT_FENCED, .fenced = { .node_id = id } };

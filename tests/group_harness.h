@@ -80,6 +80,10 @@ void world_split(struct world *world, uint32_t mask);
 
 /* Tells every node the node list and whether its part is the larger one; `stale`: those who have gone are still in it. */
 void world_tell_quorum(struct world *world, bool stale);
+/* This node alone has quorum, as it hears; keep_quorum is set. */
+void world_quorate_alone(struct world *world, uint32_t id);
+/* Nodes 1 and 2 are connected, with two_node quorum; there is no third. */
+void world_two_nodes(struct world *world);
 void world_fenced(struct world *world, uint32_t by, uint32_t id);
 
 /* One event of this node's inbox; false when there is none. */

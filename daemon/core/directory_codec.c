@@ -3,7 +3,7 @@
  * The group's state on its way to those whose own does not count, and what becomes of theirs.
  *
  * Pieces are sequences of records: u8 kind, then
- *   GROUP    u64 epoch, u32 leader, u64 views, u8 established, u32 version, u64 seniority, u32 stopped_next
+ *   GROUP    u64 epoch, u32 leader, u64 views, u8 established, u8 founded, u32 version, u64 seniority, u32 stopped_next
  *   STOPPED  u32 place, u32 node, u8[16] boot id
  *   NODE     u32 node, u8 in_view, u8 of_own_will, u8 current, u8 kept_past, u8 parted, u8 rebooted, u8 astray,
  *            u8[16] boot id, u8[16] machine id, u64 incarnation, u64 seniority, u32 version_lowest, u32 version_highest
@@ -78,6 +78,7 @@ static void send_group(struct sender *sender)
 	put_number(writer, group->leader, 4);
 	put_number(writer, group->views, 8);
 	put_number(writer, group->established, 1);
+	put_number(writer, group->founded, 1);
 	put_number(writer, group->version, 4);
 	put_number(writer, group->seniority, 8);
 	put_number(writer, group->stopped_next, 4);
@@ -197,6 +198,7 @@ static bool take_group(struct core *core, struct reader *reader)
 	group->leader = (uint32_t)get_number(reader, 4);
 	group->views = get_number(reader, 8);
 	group->established = get_number(reader, 1) != 0;
+	group->founded = get_number(reader, 1) != 0;
 	group->version = (uint32_t)get_number(reader, 4);
 	group->seniority = get_number(reader, 8);
 	group->stopped_next = (uint32_t)get_number(reader, 4);
@@ -341,6 +343,8 @@ int directory_take(struct core *core, const struct group_message *message)
 
 /* ---- whose state counts ---- */
 
+/* Those who had given up theirs for another past may found this one.  When they have quorum it counts more than that one, of
+ * which there may be an epoch that they have not heard of. */
 void directory_found(struct core *core)
 {
 	struct group *group = &core->group;
@@ -350,10 +354,17 @@ void directory_found(struct core *core)
 	group->entries_end = 0;
 	group->version = MESSAGE_VERSION_HIGHEST;
 	group->views = group_number(core);
-	for (uint32_t i = 0; i < CORE_NODES_MAX; i++)
-		if (group->node[i].node_id != 0 && group->node[i].in_view &&
-		    group->node[i].version_highest < group->version)
-			group->version = group->node[i].version_highest;
+	for (uint32_t i = 0; i < CORE_NODES_MAX; i++) {
+		const struct group_node *node = &group->node[i];
+
+		if (node->node_id == 0 || !node->in_view)
+			continue;
+		if (node->version_highest < group->version)
+			group->version = node->version_highest;
+		if (node->epoch > group->epoch)
+			group->epoch = node->epoch;
+	}
+	group->founded = group->epoch > 0;
 }
 
 void directory_give_up(struct core *core)

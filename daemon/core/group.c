@@ -60,7 +60,7 @@ static void say_hello(struct core *core, uint64_t call, bool again)
 		.version_highest = MESSAGE_VERSION_HIGHEST,
 		.incarnation = core->config.incarnation,
 		.fresh = !core->local.has_past,
-		.epoch = core->local.has_past ? group->epoch : 0,
+		.epoch = group->epoch,
 		.leader = core->local.has_past ? group->leader : 0,
 		.views = core->local.has_past ? group->views : 0,
 	};
@@ -205,6 +205,8 @@ static void settle(struct core *core)
 		if (group->leader == 0 || !group->established)
 			group->leader = group_lowest_current(group);
 	} else {
+		if (winner->epoch > group->epoch)
+			group->epoch = winner->epoch;
 		group_fetch(core);
 		if (me->will_ask)
 			say_hello(core, 0, true);
@@ -281,7 +283,8 @@ static void deliver_epoch(struct core *core, const struct group_message *message
 	if (!group->settled || group->established || message->epoch != group->epoch ||
 	    message->leader != group->leader || message->views != group->views)
 		return;
-	group->epoch++;
+	group->epoch += group->founded ? 2 : 1;
+	group->founded = false;
 	group->established = true;
 	sides_epoch(core);
 	core->pump_all = true;

@@ -127,6 +127,7 @@ struct group {
 	uint64_t call;      /* that hellos must name; 0: none was delivered in this view */
 	bool settled;       /* every node in the view has greeted */
 	bool established;   /* the epoch is that of this view */
+	bool founded;       /* since the last epoch: members may have known another past */
 	uint64_t epoch;
 	uint32_t leader;
 	uint64_t views; /* all views that members left in, since the group was founded, as a number */

@@ -76,7 +76,7 @@ uint64_t core_group_hash(const struct core *core)
 		return 0;
 	hash = mix(hash, group->epoch);
 	hash = mix(hash, group->leader);
-	hash = mix(mix(hash, group->settled), group->established);
+	hash = mix(mix(mix(hash, group->settled), group->established), group->founded);
 	hash = mix(hash, group->views);
 	hash = mix(hash, group->seniority);
 	/* Places may differ: they are found by node, and by name. */
