@@ -142,7 +142,7 @@ static int add_logs(struct command *command, const char *uuid, uint32_t first)
 			return json_add(command->answer, "next", json_object_new_uint64(i)) ?
 				       0 :
 				       -ENOMEM;
-		log = status_json_log(core, i, clock_ms());
+		log = status_json_log(core, i, command->port->speed, clock_ms());
 		if (log == NULL || json_object_array_add(logs, log) < 0) {
 			json_object_put(log);
 			return -ENOMEM;

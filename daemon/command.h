@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "core.h"
+#include "daemon/resync_speed.h"
 #include "daemon/service.h"
 
 #define COMMAND_PROTOCOL_VERSION 1
@@ -24,6 +25,7 @@ struct command_port {
 	void (*step)(void *context, struct input *input);
 	void (*counters)(void *context, struct service_counters *ret_counters);
 	void *context;
+	const struct resync_speed *speed; /* or NULL */
 };
 
 /*

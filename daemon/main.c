@@ -212,12 +212,19 @@ static void operator_counters(void *context, struct service_counters *ret_counte
 	service_counters(context, ret_counters);
 }
 
+struct control_context {
+	struct service *service;
+	struct resync_speed *speed; /* or NULL */
+};
+
 static char *control_answer(void *context, const char *line, size_t length)
 {
+	const struct control_context *shown = context;
 	const struct command_port port = { .core = operator_core,
 					   .step = operator_step,
 					   .counters = operator_counters,
-					   .context = context };
+					   .context = shown->service,
+					   .speed = shown->speed };
 
 	return command_answer(&port, line, length);
 }
@@ -236,11 +243,11 @@ static char *control_refuse(void *context, enum control_refusal refusal)
 
 /* Without it the daemon serves its mirrors all the same. */
 static struct control *listen_for_operator(sd_event *event, const struct options *options,
-					   struct service *service)
+					   struct control_context *shown)
 {
 	const struct control_handler handler = { .answer = control_answer,
 						 .refuse = control_refuse,
-						 .context = service };
+						 .context = shown };
 	struct control *control = NULL;
 	const char *path = options->control_socket;
 	char own[PATH_MAX];
@@ -266,6 +273,7 @@ static int serve_as(sd_event *event, const struct options *options,
 {
 	const struct service_past past = { .state_directory = options->state_directory,
 					   .connector_fd = connector_fd };
+	struct control_context shown = { 0 };
 	struct control *control;
 	struct core_config config;
 	int r;
@@ -277,7 +285,10 @@ static int serve_as(sd_event *event, const struct options *options,
 	r = service_open(service, event, &config, options->cluster_none ? NULL : cluster, &past);
 	if (r < 0)
 		return r;
-	control = listen_for_operator(event, options, *service);
+	shown.service = *service;
+	/* Without it a status does not tell the speed. */
+	(void)resync_speed_open(&shown.speed, event, service_core(*service));
+	control = listen_for_operator(event, options, &shown);
 	(void)sd_notify(0, "READY=1\nSTATUS=serving");
 	report(LOG_NOTICE, NULL, 0, "version %s serves, cluster %s, node %u", PACKAGE_VERSION,
 	       config.cluster_name, config.node_id);
@@ -285,6 +296,7 @@ static int serve_as(sd_event *event, const struct options *options,
 	(void)sd_notify(0, "STOPPING=1");
 	report(LOG_NOTICE, NULL, 0, "ended");
 	control_close(control);
+	resync_speed_close(shown.speed);
 	service_close(*service);
 	return r;
 }

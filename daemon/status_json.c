@@ -197,17 +197,29 @@ static bool add_counters(struct json_object *log, const struct core_log_status *
 	       add_number(counters, "regions_copied", status->regions_copied);
 }
 
-static bool add_resync(struct json_object *log, const struct core_log_status *status)
+static bool add_speed(struct json_object *resync, const struct speed *speed)
+{
+	if (!speed->known)
+		return add_null(resync, "speed") && add_null(resync, "seconds_left");
+	return add_number(resync, "speed", speed->bytes_per_second) &&
+	       (speed->seconds_left == UINT64_MAX ?
+			add_null(resync, "seconds_left") :
+			add_number(resync, "seconds_left", speed->seconds_left));
+}
+
+static bool add_resync(struct json_object *log, const struct core_log_status *status,
+		       const struct speed *speed)
 {
 	struct json_object *resync = json_object_new_object();
 
 	return json_add(log, "resync", resync) && add_flag(resync, "paused", status->paused) &&
 	       add_number(resync, "rate", status->bytes_per_second) &&
 	       add_flag(resync, "rate_is_default", !status->control_rate) &&
-	       add_number(resync, "copies", status->copies);
+	       add_number(resync, "copies", status->copies) && add_speed(resync, speed);
 }
 
-static bool add_log(struct json_object *log, const struct core_log_status *status)
+static bool add_log(struct json_object *log, const struct core_log_status *status,
+		    const struct speed *speed)
 {
 	char device[32];
 
@@ -232,16 +244,23 @@ static bool add_log(struct json_object *log, const struct core_log_status *statu
 	       add_flag(log, "device_failed", status->device_failed) &&
 	       add_flag(log, "legs_failed", status->legs_failed) &&
 	       add_flag(log, "everything_held", status->everything_held) &&
-	       add_resync(log, status) && add_counters(log, status);
+	       add_resync(log, status, speed) && add_counters(log, status);
 }
 
-struct json_object *status_json_log(const struct core *core, uint32_t index, uint64_t now_ms)
+struct json_object *status_json_log(const struct core *core, uint32_t index,
+				    const struct resync_speed *speed, uint64_t now_ms)
 {
 	struct json_object *log = json_object_new_object();
 	struct core_log_status status;
+	struct speed now;
 
-	if (log != NULL && core_log_status(core, index, &status) == 0 && add_log(log, &status) &&
-	    add_members(log, core, index) && add_waits(log, core, index, &status, now_ms))
+	if (log == NULL || core_log_status(core, index, &status) < 0) {
+		json_object_put(log);
+		return NULL;
+	}
+	now = resync_speed_of(speed, index, &status);
+	if (add_log(log, &status, &now) && add_members(log, core, index) &&
+	    add_waits(log, core, index, &status, now_ms))
 		return log;
 	json_object_put(log);
 	return NULL;

@@ -8,6 +8,7 @@
 #include <json-c/json_object.h>
 
 #include "core_status.h"
+#include "daemon/resync_speed.h"
 #include "group_port.h"
 
 /* Adds a member; `value` is given away in any case.  False without memory (also when `value` is NULL). */
@@ -15,7 +16,8 @@ bool json_add(struct json_object *object, const char *name, struct json_object *
 
 struct json_object *status_json_group(const struct core *core,
 				      const struct group_counters *counters);
-/* Log number `log`, which must exist.  `now_ms` as in inputs. */
-struct json_object *status_json_log(const struct core *core, uint32_t log, uint64_t now_ms);
+/* Log number `log`, which must exist.  `speed` may be NULL.  `now_ms` as in inputs. */
+struct json_object *status_json_log(const struct core *core, uint32_t log,
+				    const struct resync_speed *speed, uint64_t now_ms);
 
 #endif

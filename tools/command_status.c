@@ -4,7 +4,10 @@
 
 #include <stdio.h>
 
+#include "tools/openmetrics.h"
 #include "tools/show.h"
+#include "tools/terminal.h"
+#include "tools/watch.h"
 
 /* All logs, piece by piece, into the first answer. */
 static int ask_all(struct invocation *invocation, struct json_object **ret_answer)
@@ -38,24 +41,43 @@ static int ask_all(struct invocation *invocation, struct json_object **ret_answe
 	return EXIT_OK;
 }
 
+static int ask(struct invocation *invocation, struct json_object **ret_answer)
+{
+	if (invocation->argument_count == 1)
+		return ask_about(invocation, client_request("status"), invocation->arguments[0],
+				 ret_answer);
+	return ask_all(invocation, ret_answer);
+}
+
+static int tell(const struct invocation *invocation, const struct json_object *answer)
+{
+	struct show_style style = { .colours = terminal_has_colours() };
+
+	if (invocation->openmetrics)
+		return openmetrics_print(answer, stdout);
+	if (!invocation->json)
+		return show_status(answer, &style, stdout);
+	(void)puts(json_object_to_json_string_ext(
+		(struct json_object *)answer, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+						      JSON_C_TO_STRING_NOSLASHESCAPE));
+	return 0;
+}
+
 int run_status(struct invocation *invocation)
 {
 	struct json_object *answer = NULL;
 	int r;
 
-	if (invocation->argument_count == 1)
-		r = ask_about(invocation, client_request("status"), invocation->arguments[0],
-			      &answer);
-	else
-		r = ask_all(invocation, &answer);
+	if (invocation->json + invocation->openmetrics + invocation->watch > 1)
+		return usage("--json, --openmetrics and --watch exclude each other");
+	if (invocation->watch)
+		return watch(invocation, ask);
+	r = client_open(&invocation->client, invocation->control_socket);
+	if (r == EXIT_OK)
+		r = ask(invocation, &answer);
 	if (r != EXIT_OK)
 		return r;
-	if (invocation->json)
-		(void)puts(json_object_to_json_string_ext(
-			answer, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-					JSON_C_TO_STRING_NOSLASHESCAPE));
-	else if (show_status(answer) < 0)
-		r = EXIT_ERROR;
+	r = tell(invocation, answer) < 0 ? EXIT_ERROR : EXIT_OK;
 	json_object_put(answer);
 	return fflush(stdout) == 0 ? r : EXIT_ERROR;
 }

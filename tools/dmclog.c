@@ -13,15 +13,15 @@ struct command_row {
 	const char *name;
 	const char *arguments; /* as --help shows them */
 	int least, most;       /* how many */
-	bool asks_daemon;
-	unsigned int options; /* OPTION_ bits that it takes */
+	bool connects;         /* it finds client open */
+	unsigned int options;  /* OPTION_ bits that it takes */
 	int (*run)(struct invocation *invocation);
 	const char *help;
 };
 
 static const struct command_row commands[] = {
-	{ "status", "[NAME]", 0, 1, true, OPTION_JSON, run_status,
-	  "the group, all logs or one, and who waits for whom" },
+	{ "status", "[NAME]", 0, 1, false, OPTION_JSON | OPTION_OPENMETRICS | OPTION_WATCH,
+	  run_status, "the group, all logs or one, and who waits for whom" },
 	{ "examine", "DEVICE", 1, 1, false, OPTION_JSON | OPTION_SVG | OPTION_CLUSTER, run_examine,
 	  "a log device as it is, read without dmclogd, and a picture of its bitmap" },
 	{ "fenced", "NODE", 1, 1, true, 0, run_fenced,
@@ -36,6 +36,8 @@ static const struct command_row commands[] = {
 
 static const struct option long_options[] = {
 	{ "json", no_argument, NULL, 'j' },
+	{ "openmetrics", no_argument, NULL, 'm' },
+	{ "watch", no_argument, NULL, 'w' },
 	{ "svg", required_argument, NULL, 'g' },
 	{ "cluster", required_argument, NULL, 'c' },
 	{ "control-socket", required_argument, NULL, 's' },
@@ -49,9 +51,8 @@ static const struct {
 	int letter;
 	unsigned int bit;
 } some_take[] = {
-	{ 'j', OPTION_JSON },
-	{ 'g', OPTION_SVG },
-	{ 'c', OPTION_CLUSTER },
+	{ 'j', OPTION_JSON }, { 'm', OPTION_OPENMETRICS }, { 'w', OPTION_WATCH },
+	{ 'g', OPTION_SVG },  { 'c', OPTION_CLUSTER },
 };
 
 int usage(const char *format, ...)
@@ -78,6 +79,8 @@ static void print_help(void)
 	       "each dmclogd was started with; DEVICE a log device, or a copy of one in a file.\n\n"
 	       "Options:\n"
 	       "  --json                    status, examine: as JSON\n"
+	       "  --openmetrics             status: as OpenMetrics text, for Prometheus\n"
+	       "  --watch                   status: as a live screen, until q\n"
 	       "  --svg=FILE                examine: the picture into this file\n"
 	       "  --cluster=NAME            examine: the cluster that the log should be of\n"
 	       "                            (else what corosync.conf says)\n"
@@ -118,7 +121,7 @@ static int run(struct invocation *invocation, const char *name, unsigned int giv
 	wrong = option_too_many(command, given);
 	if (wrong != NULL)
 		return usage("--%s is not for %s", wrong, command->name);
-	if (command->asks_daemon)
+	if (command->connects)
 		r = client_open(&invocation->client, invocation->control_socket);
 	if (r == EXIT_OK)
 		r = command->run(invocation);
@@ -140,6 +143,12 @@ int main(int argc, char **argv)
 		switch (c) {
 		case 'j':
 			invocation.json = true;
+			break;
+		case 'm':
+			invocation.openmetrics = true;
+			break;
+		case 'w':
+			invocation.watch = true;
 			break;
 		case 'g':
 			invocation.svg = optarg;

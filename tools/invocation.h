@@ -16,16 +16,18 @@ enum option_bit {
 	OPTION_JSON = 1 << 0,
 	OPTION_SVG = 1 << 1,
 	OPTION_CLUSTER = 1 << 2,
+	OPTION_OPENMETRICS = 1 << 3,
+	OPTION_WATCH = 1 << 4,
 };
 
 struct invocation {
 	const char *control_socket;
 	const char *svg;     /* the file, or NULL */
 	const char *cluster; /* the name, or NULL */
-	bool json;
+	bool json, openmetrics, watch;
 	int argument_count; /* behind the command */
 	char **arguments;
-	struct client client; /* open, for a command that asks the daemon */
+	struct client client; /* open, when the command's row says so */
 };
 
 /* Says "dmclog: ..., Try --help." and returns EXIT_USAGE. */

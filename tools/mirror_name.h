@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Mirrors by the name of their device-mapper device, and the other way round. */
+/* Mirrors, their legs, and devices by the name of their device-mapper device, and the other way round. */
 #ifndef DMCLOG_MIRROR_NAME_H
 #define DMCLOG_MIRROR_NAME_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+#include "core.h"
 #include "request.h"
 
 /*
@@ -13,7 +16,27 @@
  */
 int mirror_uuid(const char *name, char ret_uuid[REQUEST_UUID_SIZE]);
 
-/* The name of the device whose live table has a log of this uuid; "" when that cannot be told. */
-void mirror_name(const char *uuid, char *ret_name, size_t bytes);
+struct mirror_leg {
+	uint32_t major;
+	uint32_t minor;
+	char name[64];     /* as device_name() */
+	const char *state; /* of its health letter; "" when that cannot be told */
+	bool failed;
+};
+
+struct mirror_legs {
+	char mirror[128]; /* the name of the device-mapper device, or "" */
+	uint32_t count;
+	struct mirror_leg leg[CORE_LEGS_MAX];
+};
+
+/*
+ * The mirror whose live table has a log of this uuid, and its legs.  What cannot be told is left empty.  Asks the kernel for a
+ * status, which asks dmclogd.
+ */
+void mirror_look(const char *uuid, struct mirror_legs *ret_legs);
+
+/* "pool-leg1", "sdb": the name for people of a device in /dev/mapper or /dev; "" when there is none. */
+void device_name(uint32_t major, uint32_t minor, char *ret_name, size_t bytes);
 
 #endif

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #define WIDTH_DEFAULT 80
+#define HEIGHT_DEFAULT 24
 #define WIDTH_MIN 20
 #define WIDTH_MAX 1000
 
@@ -26,6 +27,14 @@ unsigned int terminal_width(void)
 	return (unsigned int)(width < WIDTH_MIN ? WIDTH_MIN :
 			      width > WIDTH_MAX ? WIDTH_MAX :
 						  width);
+}
+
+unsigned int terminal_height(void)
+{
+	struct winsize size = { 0 };
+
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0 ? size.ws_row :
+										 HEIGHT_DEFAULT;
 }
 
 bool terminal_has_colours(void)

@@ -7,6 +7,8 @@
 
 /* Columns: of the terminal; else $COLUMNS; else 80. */
 unsigned int terminal_width(void);
+/* Rows of the terminal, or 24. */
+unsigned int terminal_height(void);
 /* It is a terminal, not a dumb one, and NO_COLOR is not set. */
 bool terminal_has_colours(void);
 

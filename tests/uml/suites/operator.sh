@@ -63,7 +63,20 @@ case_truth_during_resync() {
 	expect_eq "$(member truth device)" 98:0 "the log device"
 	expect_eq "$(member truth region_sectors)" 1024 "the size of a region"
 	dmclog status
-	[[ $said =~ truth\ +m\ +open\ +[0-9]+/32\ +512K.*copying.*clustered-disk\ 98:0 ]] || fail "status says $said"
+	[[ $said =~ truth\ +m\ +open\ +[0-9]+/32\ +[0-9]+%\ +512K.*copying.*clustered-disk\ 98:0 ]] || fail "status says $said"
+	# The speed is that of the limit, a region of 512 KiB more or less; and what is left at that speed.
+	node_wait 1 20 "s=\$(\$B/dmclog status truth --json | sed -n 's/^ *\"speed\": \([0-9]*\),\$/\1/p')
+		[ \${s:-0} -gt 150000 ] && [ \$s -lt 350000 ]" || {
+		dmclog status truth --json
+		fail "the speed is not that of the limit: $said"
+	}
+	dmclog status
+	[[ $said =~ copying\ [0-9.]+K/s,\ [0-9]+\ (s|min)\ left ]] && [[ $said == *" left <=256K/s"* ]] ||
+		fail "status says ${said//$'\n'/ / }"
+	[[ $said =~ "leg 1"\ +ubdb\ +alive.*98:16,\ copied\ from ]] || fail "no leg in ${said//$'\n'/ / }"
+	[[ $said =~ log\ +ubda\ +good.*98:0 ]] || fail "no log device in ${said//$'\n'/ / }"
+	dmclog status --openmetrics
+	[[ $said == *'dmclogd_log_regions{log="truth"} 32'*"# EOF" ]] || fail "openmetrics says $said"
 	expect_dmclog 0 "" resync m rate=0
 	mirror_wait 1 m
 	expect_eq "$(member m in_sync)" 32 "regions in sync at the end"
@@ -180,6 +193,37 @@ case_socket() {
 	daemon_stop 1
 }
 
+# What a terminal of 100 x 24 is sent, until q; the daemon is killed and started again meanwhile.
+case_watch() {
+	daemon_start 1
+	mirror_create 1 m "3 seen clustered-core 1024"
+	mirror_wait 1 m
+	expect_dmclog 2 "--watch is for a terminal" status --watch
+	expect_dmclog 2 "exclude each other" status --watch --json
+	# shellcheck disable=SC2016 # for the shell on the node
+	node_run 1 'mkdir -p /dev/pts; mount -t devpts devpts /dev/pts; mkfifo /run/keys
+		TERM=xterm setsid bash -c "exec <>/run/keys >/dev/null 2>&1
+			script -qfec \"stty rows 24 cols 100; stty -a >/run/before; $B/dmclog status --watch
+				echo \\\$? >/run/watch.status; stty -a >/run/after\" /run/screen" &'
+	node_wait 1 10 'grep -q "seen.*32/32" /run/screen' || fail "nothing is drawn: $(node_run 1 'cat /run/screen')"
+	# shellcheck disable=SC2016 # for the shell on the node
+	node_run 1 'kill -KILL $(cat /run/dmclogd/lock)'
+	node_wait 1 10 '[ -s /run/d.status ]'
+	node_wait 1 10 'grep -q "dmclogd is not running" /run/screen' || fail "it does not say that the daemon is gone"
+	daemon_start 1
+	node_run 1 'wc -c </run/screen >/run/mark'
+	# shellcheck disable=SC2016 # for the shell on the node
+	node_wait 1 10 'tail -c +$(cat /run/mark) /run/screen | grep -q "seen.*0/32"' || fail "it does not go on"
+	node_run 1 'printf q >/run/keys'
+	# shellcheck disable=SC2016 # for the shell on the node
+	node_wait 1 10 '[ -s /run/watch.status ]' || fail "q does not end it"
+	expect_eq "$(node_run 1 'cat /run/watch.status')" 0 "exit status"
+	node_wait 1 10 'cmp /run/before /run/after' || fail "the terminal is not as it was"
+	node_run 1 'grep -q "$(printf "\\033\\[?1049l")" /run/screen' || fail "the other screen is left on"
+	mirror_remove 1 m
+	daemon_stop 1
+}
+
 # On the host, of an image that no node has: its output in $said, its status in $rc.
 examined() { # IMAGE OPTION...
 	local image=$UML_RUN/$1
@@ -243,6 +287,7 @@ case_examine() {
 
 uml_start operator
 mirror_case status-during-a-resync case_truth_during_resync
+mirror_case watch case_watch
 mirror_case pause-and-resume case_pause_and_resume
 mirror_case fail case_fail
 mirror_case examine case_examine
