@@ -59,6 +59,36 @@ START_TEST(opening_waits_for_all)
 }
 END_TEST
 
+/* The last one that was suspended has died; the one before it has a write to the base under way still, which would come behind those of
+ * who opens the log (simulator, late-base 1979). */
+START_TEST(opening_waits_for_who_is_being_suspended)
+{
+	uint32_t suspend, resume, reads;
+
+	open_on(1);
+	open_on(2);
+	h(1)->keep[EFFECT_WRITE] = true;
+	(void)harness_ask_region(h(2), REQUEST_SET_REGION_SYNC, WORLD_LUID + 2, 9);
+	world_run(&w);
+	suspend = world_suspend(&w, 1);
+	(void)world_suspend(&w, 2);
+	ck_assert(world_waits(&w, 1, suspend));
+	world_power_off(&w, 2);
+	world_fenced(&w, 1, 2);
+	reads = h(3)->effects[EFFECT_READ];
+	resume = world_resume(&w, 3, HARNESS_DISK);
+	world_advance(&w, 10000);
+	ck_assert(world_waits(&w, 1, suspend));
+	ck_assert(world_waits(&w, 3, resume));
+	ck_assert_uint_eq(h(3)->effects[EFFECT_READ], reads);
+	h(1)->keep[EFFECT_WRITE] = false;
+	harness_run(h(1));
+	world_advance(&w, 10000);
+	ck_assert(world_answered(&w, 1, suspend, 0));
+	ck_assert(world_answered(&w, 3, resume, 0));
+}
+END_TEST
+
 /* Who hears late says so, and who left is not waited for: where there is quorum. */
 START_TEST(who_is_late_or_leaves)
 {
@@ -167,6 +197,7 @@ int main(void)
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, resume_waits_for_all);
 	tcase_add_test(tests, opening_waits_for_all);
+	tcase_add_test(tests, opening_waits_for_who_is_being_suspended);
 	tcase_add_test(tests, who_is_late_or_leaves);
 	tcase_add_test(tests, nothing_is_opened_without_quorum);
 	tcase_add_test(tests, asked_anew);

@@ -90,20 +90,36 @@ bool opening_all_asked(struct core *core, struct log *log)
 	return false;
 }
 
-/* Members that departed without proof may have writes to the log device under way: none is read before. */
+uint32_t opening_leaver(const struct core *core, const struct log *log)
+{
+	const struct entry *entry = entry_look(core, &log->name);
+
+	for (uint32_t i = 0; entry != NULL && i < CORE_NODES_MAX; i++)
+		if (entry->member[i].node_id != 0 && !entry->member[i].departed &&
+		    entry->member[i].use == MEMBER_LEAVING)
+			return entry->member[i].node_id;
+	return 0;
+}
+
+/* Members that departed without proof may have writes to the log device under way, and so may those that are being suspended,
+ * beside a last one that has departed: it is not read before. */
 bool opening_members_proven(struct core *core, struct log *log)
 {
 	const struct entry *entry = entry_find(core, &log->name);
 	char boot[2 * MESSAGE_ID_BYTES + 1];
 	char text[224];
 
+	if (log->type == LOG_TYPE_DISK && opening_leaver(core, log) != 0)
+		return false;
 	for (uint32_t i = 0; entry != NULL && i < CORE_NODES_MAX; i++) {
-		if (!member_unproven(&entry->member[i]) || PLANTED(PLANT_OPEN_UNPROVEN))
+		const struct member *member = &entry->member[i];
+
+		if (!member_unproven(member) || PLANTED(PLANT_OPEN_UNPROVEN))
 			continue;
 		(void)snprintf(
 			text, sizeof(text),
 			"node %u (boot %s) left while it used this log and is not proven to be stopped",
-			entry->member[i].node_id, boot_text(entry->member[i].boot_id, boot));
+			member->node_id, boot_text(member->boot_id, boot));
 		tell_waiting(core, log, text);
 		return false;
 	}

@@ -136,7 +136,9 @@ static void add_opening(struct waits *waits)
 		return;
 	}
 	if (opening->step == OPENING_WAIT_MEMBERS) {
-		if (!add_astray(waits))
+		if (opening_leaver(waits->core, waits->log) != 0)
+			add_node(waits, CORE_WAIT_MEMBER, opening_leaver(waits->core, waits->log));
+		else if (!add_astray(waits))
 			(void)add(waits, CORE_WAIT_GROUP);
 		return;
 	}

@@ -229,8 +229,10 @@ void kernel_answer(struct sim *sim, struct node *node, const struct answer *answ
 	     answer->payload_bytes > 0 ? answer->payload[0] : 0,
 	     thread == NULL ? ", nobody waits for it" : "");
 	foreign_answered(sim, node, answer);
-	if (thread == NULL)
+	if (thread == NULL) {
+		answer_late(sim, node, answer);
 		return;
+	}
 	type = thread->call == CALL_SENT ? thread->request.type :
 	       thread->call == CALL_CTR  ? REQUEST_CTR :
 					   REQUEST_RESUME;

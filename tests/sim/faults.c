@@ -290,6 +290,9 @@ void faults_stop(struct sim *sim)
 	profile->slow_head_one_in = 0;
 	network_heal(sim);
 	for (uint32_t i = 0; i < sim->node_count; i++) {
+		/* Its corosync is back before the watchdog would have bitten: nobody may take it for dead. */
+		if (sim->nodes[i].watchdog_ms > sim->now_ms)
+			schedule_in(sim, 0, ITEM_ENGINE_START, &sim->nodes[i], NULL);
 		sim->nodes[i].paused_ms = sim->nodes[i].daemon_paused_ms = 0;
 		sim->nodes[i].watchdog_ms = 0;
 		paths_heal(sim, &sim->nodes[i]);

@@ -220,6 +220,17 @@ static void check_marks(struct sim *sim, const struct kthread *thread, struct ta
 	table->unflushed_marks = false;
 }
 
+void answer_late(struct sim *sim, struct node *node, const struct answer *answer)
+{
+	if (answer->type != REQUEST_FLUSH || answer->error != 0 || !node->told_quorate ||
+	    !node->group.viewed)
+		return;
+	for (uint32_t i = 0; i < sim->mirror_count; i++)
+		for (uint32_t j = 0; j < TABLES_MAX; j++)
+			if (node->devs[i].tables[j].luid == answer->luid)
+				node->devs[i].tables[j].unflushed_marks = false;
+}
+
 void answer_check(struct sim *sim, struct kthread *thread, struct table *table,
 		  enum request_type type, const struct answer *answer)
 {

@@ -396,6 +396,8 @@ void copy_note_lost(struct mirror *mirror, const struct group_message *message);
 /* 4 */
 void read_check(struct sim *sim, const struct bio *bio, const uint32_t *versions);
 /* 5 */
+/* Nobody waits for it any more, and the request comes once more: what has been answered counts as answered then. */
+void answer_late(struct sim *sim, struct node *node, const struct answer *answer);
 void answer_check(struct sim *sim, struct kthread *thread, struct table *table,
 		  enum request_type type, const struct answer *answer);
 void resend_check(struct sim *sim, const struct kthread *thread);
