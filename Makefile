@@ -280,6 +280,8 @@ MANS := $(wildcard man/*.[1-9])
 DEFAULTS := $(wildcard systemd/dmclogd.default)
 COMPLETIONS := $(wildcard tools/*.bash-completion)
 ALERTS := $(wildcard tools/*-alert)
+GENERATORS := $(wildcard systemd/*-generator.in)
+systemdgeneratordir = $(systemdunitdir)-generators
 INSTALL ?= install
 
 install: all
@@ -289,6 +291,9 @@ install: all
 		sed -e 's|@sbindir@|$(sbindir)|g' -e 's|@sysconfdir@|$(sysconfdir)|g' $$u \
 			>$(BUILD)/$$n; \
 		$(INSTALL) -D -m 644 $(BUILD)/$$n $(DESTDIR)$(systemdunitdir)/$$n; done
+	@set -e; for g in $(GENERATORS); do n=$${g##*/}; n=$${n%.in}; \
+		sed -e 's|@systemdunitdir@|$(systemdunitdir)|g' $$g >$(BUILD)/$$n; \
+		$(INSTALL) -D -m 755 $(BUILD)/$$n $(DESTDIR)$(systemdgeneratordir)/$$n; done
 	@set -e; for m in $(MANS); do \
 		$(INSTALL) -D -m 644 $$m $(DESTDIR)$(mandir)/man$${m##*.}/$${m##*/}; done
 	$(if $(DEFAULTS),@[ -e $(DESTDIR)/etc/default/dmclogd ] || \
@@ -301,6 +306,7 @@ install: all
 uninstall:
 	rm -f $(DESTDIR)$(sbindir)/dmclogd $(DESTDIR)$(sbindir)/dmclog \
 		$(addprefix $(DESTDIR)$(systemdunitdir)/,$(notdir $(UNITS:.in=))) \
+		$(addprefix $(DESTDIR)$(systemdgeneratordir)/,$(notdir $(GENERATORS:.in=))) \
 		$(foreach m,$(MANS),$(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) \
 		$(addprefix $(DESTDIR)$(datadir)/bash-completion/completions/,$(notdir \
 			$(COMPLETIONS:.bash-completion=))) \

@@ -1,122 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* dmclog examine: a log device as it is.  Only reads, past the page cache, which other nodes do not know of. */
-#define _GNU_SOURCE 1
 #include "tools/invocation.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <langinfo.h>
-#include <linux/fs.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "tools/corosync_conf.h"
 #include "tools/examine.h"
+#include "tools/log_source.h"
 #include "tools/picture.h"
 #include "tools/terminal.h"
 
-#define ALIGN_BYTES 4096
-#define BUFFER_BYTES ((1u << 20) + 2 * ALIGN_BYTES)
 #define ROWS_MAX 12
 #define SVG_CELLS (128 * 96)
-
-/* ---- reading ---- */
-
-struct device {
-	int fd;
-	uint8_t *buffer;
-	uint64_t bytes;
-};
-
-static int fill(const struct device *device, uint64_t offset_bytes, uint64_t length_bytes,
-		uint64_t needed_bytes)
-{
-	uint64_t done = 0;
-
-	while (done < needed_bytes) {
-		ssize_t n = pread(device->fd, device->buffer + done, length_bytes - done,
-				  (off_t)(offset_bytes + done));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0 || (n % 512 != 0 && done + (uint64_t)n < needed_bytes))
-			return -EIO; /* it has become shorter */
-		done += (uint64_t)n;
-	}
-	return 0;
-}
-
-/* Direct reads: whole blocks into aligned memory. */
-static int device_read(void *context, uint64_t offset_bytes, uint8_t *bytes, uint64_t length_bytes)
-{
-	const struct device *device = context;
-	const uint64_t mask = ALIGN_BYTES - 1;
-
-	while (length_bytes > 0) {
-		uint64_t from = offset_bytes & ~mask, skip = offset_bytes & mask, part;
-		uint64_t length = (skip + length_bytes + mask) & ~mask;
-		int r;
-
-		if (length > BUFFER_BYTES)
-			length = BUFFER_BYTES;
-		part = length - skip < length_bytes ? length - skip : length_bytes;
-		if (length > device->bytes - from)
-			length = device->bytes - from;
-		r = fill(device, from, length, skip + part);
-		if (r < 0)
-			return r;
-		memcpy(bytes, device->buffer + skip, part);
-		bytes += part;
-		offset_bytes += part;
-		length_bytes -= part;
-	}
-	return 0;
-}
-
-static int device_size(struct device *device)
-{
-	struct stat st;
-
-	if (fstat(device->fd, &st) < 0)
-		return -errno;
-	if (S_ISREG(st.st_mode))
-		device->bytes = (uint64_t)st.st_size;
-	else if (!S_ISBLK(st.st_mode))
-		return -ENOTBLK;
-	else if (ioctl(device->fd, BLKGETSIZE64, &device->bytes) < 0)
-		return -errno;
-	return 0;
-}
-
-static int device_open(const char *path, struct device *device)
-{
-	struct stat st;
-	int r;
-
-	device->fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC | O_NONBLOCK);
-	/* A copy in a file system that knows no direct reads. */
-	if (device->fd < 0 && errno == EINVAL && stat(path, &st) == 0 && !S_ISBLK(st.st_mode))
-		device->fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (device->fd < 0)
-		return -errno;
-	r = device_size(device);
-	if (r == 0 && (device->buffer = aligned_alloc(ALIGN_BYTES, BUFFER_BYTES)) == NULL)
-		r = -ENOMEM;
-	return r;
-}
-
-static void device_close(struct device *device)
-{
-	if (device->fd >= 0)
-		(void)close(device->fd);
-	free(device->buffer);
-}
 
 static int say_unreadable(const char *path, int error)
 {
@@ -251,16 +149,14 @@ int run_examine(struct invocation *invocation)
 {
 	const char *path = invocation->arguments[0];
 	struct examination examination = { .path = path, .cluster = invocation->cluster };
-	struct device device = { .fd = -1 };
-	struct image_source source = { .read = device_read, .context = &device };
+	struct log_source source;
 	char cluster[DISK_CLUSTER_NAME_SIZE];
 	struct log_image image;
-	int r = device_open(path, &device);
+	int r = log_source_open(path, &source);
 
-	source.device_bytes = device.bytes;
 	if (r == 0)
-		r = log_image_read(&source, &image);
-	device_close(&device);
+		r = log_image_read(&source.source, &image);
+	log_source_close(&source);
 	if (r < 0)
 		return say_unreadable(path, r);
 	examination.image = &image;

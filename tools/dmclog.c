@@ -8,6 +8,7 @@
 
 #include "config.h"
 #include "tools/invocation.h"
+#include "tools/tab.h"
 
 struct command_row {
 	const char *name;
@@ -24,6 +25,14 @@ static const struct command_row commands[] = {
 	  run_status, "the group, all logs or one, and who waits for whom" },
 	{ "examine", "DEVICE", 1, 1, false, OPTION_JSON | OPTION_SVG | OPTION_CLUSTER, run_examine,
 	  "a log device as it is, read without dmclogd, and a picture of its bitmap" },
+	{ "create", "NAME LOG LEG,LEG[,...] [OPTION,...]", 3, 4, true, OPTION_TAB | OPTION_FORCE,
+	  run_create, "a new mirror: checked, activated, and entered in the table file" },
+	{ "activate", "[NAME]", 0, 1, true, OPTION_TAB, run_activate,
+	  "the mirror of this entry, or of all that are not noauto" },
+	{ "deactivate", "NAME", 1, 1, true, 0, run_deactivate,
+	  "take the mirror away; its entry stays" },
+	{ "list", "", 0, 0, false, OPTION_TAB | OPTION_JSON, run_list,
+	  "the entries of the table file, and which are active" },
 	{ "fenced", "NODE", 1, 1, true, 0, run_fenced,
 	  "the node is off for certain: take over what it held" },
 	{ "fail", "NAME", 1, 1, true, 0, run_fail,
@@ -40,6 +49,8 @@ static const struct option long_options[] = {
 	{ "watch", no_argument, NULL, 'w' },
 	{ "svg", required_argument, NULL, 'g' },
 	{ "cluster", required_argument, NULL, 'c' },
+	{ "tab", required_argument, NULL, 't' },
+	{ "force", no_argument, NULL, 'f' },
 	{ "control-socket", required_argument, NULL, 's' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
@@ -51,8 +62,9 @@ static const struct {
 	int letter;
 	unsigned int bit;
 } some_take[] = {
-	{ 'j', OPTION_JSON }, { 'm', OPTION_OPENMETRICS }, { 'w', OPTION_WATCH },
-	{ 'g', OPTION_SVG },  { 'c', OPTION_CLUSTER },
+	{ 'j', OPTION_JSON },  { 'm', OPTION_OPENMETRICS }, { 'w', OPTION_WATCH },
+	{ 'g', OPTION_SVG },   { 'c', OPTION_CLUSTER },     { 't', OPTION_TAB },
+	{ 'f', OPTION_FORCE },
 };
 
 int usage(const char *format, ...)
@@ -72,18 +84,24 @@ static void print_help(void)
 	printf("Usage: dmclog [OPTION]... COMMAND\n"
 	       "Shows and steers the dirty-region logs that dmclogd keeps.\n\nCommands:\n");
 	for (size_t i = 0; i < COMMANDS; i++)
-		printf("  %s %s\n      %s\n", commands[i].name, commands[i].arguments,
+		printf("  %s%s%s\n      %s\n", commands[i].name,
+		       commands[i].arguments[0] != 0 ? " " : "", commands[i].arguments,
 		       commands[i].help);
 	printf("NAME is the uuid of a log, or the name of its device; NODE a corosync node id;\n"
 	       "BYTES a number a second, K, M, G, T may follow; 0 is no limit, \"default\" what\n"
-	       "each dmclogd was started with; DEVICE a log device, or a copy of one in a file.\n\n"
+	       "each dmclogd was started with; DEVICE a log device, or a copy of one in a file.\n"
+	       "LOG is a log device, or - for a log in memory; OPTION is one of region-size=, size=,\n"
+	       "uuid=, core, noauto, nosync: see dmclogtab(5).\n\n"
 	       "Options:\n"
-	       "  --json                    status, examine: as JSON\n"
+	       "  --json                    status, examine, list: as JSON\n"
 	       "  --openmetrics             status: as OpenMetrics text, for Prometheus\n"
 	       "  --watch                   status: as a live screen, until q\n"
 	       "  --svg=FILE                examine: the picture into this file\n"
 	       "  --cluster=NAME            examine: the cluster that the log should be of\n"
 	       "                            (else what corosync.conf says)\n"
+	       "  --tab=FILE                create, activate, list: the table file\n"
+	       "                            (default " TAB_DEFAULT ")\n"
+	       "  --force                   create: whatever is on the log device\n"
 	       "  --control-socket=PATH     of dmclogd (default " CONTROL_SOCKET_DEFAULT ")\n"
 	       "  --help                    print this, and exit\n"
 	       "  --version                 print the version, and exit\n\n"
@@ -132,6 +150,7 @@ static int run(struct invocation *invocation, const char *name, unsigned int giv
 int main(int argc, char **argv)
 {
 	struct invocation invocation = { .control_socket = CONTROL_SOCKET_DEFAULT,
+					 .tab = TAB_DEFAULT,
 					 .client = { .fd = -1 } };
 	unsigned int given = 0;
 	int c;
@@ -155,6 +174,12 @@ int main(int argc, char **argv)
 			break;
 		case 'c':
 			invocation.cluster = optarg;
+			break;
+		case 't':
+			invocation.tab = optarg;
+			break;
+		case 'f':
+			invocation.force = true;
 			break;
 		case 's':
 			invocation.control_socket = optarg;

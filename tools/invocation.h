@@ -18,13 +18,16 @@ enum option_bit {
 	OPTION_CLUSTER = 1 << 2,
 	OPTION_OPENMETRICS = 1 << 3,
 	OPTION_WATCH = 1 << 4,
+	OPTION_TAB = 1 << 5,
+	OPTION_FORCE = 1 << 6,
 };
 
 struct invocation {
 	const char *control_socket;
 	const char *svg;     /* the file, or NULL */
 	const char *cluster; /* the name, or NULL */
-	bool json, openmetrics, watch;
+	const char *tab;     /* the table file */
+	bool json, openmetrics, watch, force;
 	int argument_count; /* behind the command */
 	char **arguments;
 	struct client client; /* open, when the command's row says so */
@@ -40,9 +43,13 @@ __attribute__((format(printf, 1, 2))) int usage(const char *format, ...);
 int ask_about(struct invocation *invocation, struct json_object *request, const char *name,
 	      struct json_object **ret_answer);
 
+int run_activate(struct invocation *invocation);
+int run_create(struct invocation *invocation);
+int run_deactivate(struct invocation *invocation);
 int run_examine(struct invocation *invocation);
 int run_fail(struct invocation *invocation);
 int run_fenced(struct invocation *invocation);
+int run_list(struct invocation *invocation);
 int run_resync(struct invocation *invocation);
 int run_status(struct invocation *invocation);
 

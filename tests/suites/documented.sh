@@ -73,6 +73,7 @@ tool_offers() {
 	# shellcheck source=tools/dmclog.bash-completion
 	. ./tools/dmclog.bash-completion
 	_dmclog_logs() { printf '%s\n' LOG-A LOG-B; }
+	_dmclog_entries() { printf '%s\n' POOL POND; }
 	COMP_WORDS=(dmclog "$@") COMP_CWORD=$#
 	_dmclog
 	printf '%s\n' "${COMPREPLY[@]}"
@@ -95,10 +96,20 @@ same examine-members "$(grep -oE '(add_(number|flag|text|id)|json_add)\([a-z]+, 
 for command in status fail resync; do
 	same "$command-completion" $'LOG-A\nLOG-B' "$(tool_offers --control-socket = /x "$command" L)"
 done
+for command in activate deactivate; do
+	same "$command-completion" $'POOL\nPOND' "$(tool_offers "$command" P)"
+done
+# The options of a mirror: --help, dmclogtab(5), completion, and the parser.
+words=$(tr '\n' ' ' <<<"$tool_help" | sed 's/.*OPTION is one of \([^:]*\):.*/\1/' | tr -d ' ' | tr ',' '\n')
+same mirror-options "$words" "$(section man/dmclogtab.5 OPTIONS | sed -n 's/^\.It Cm \([a-z-]*\)\( Ns = .*\)\?$/\1 \2/p' |
+	sed 's/ Ns = .*/=/; s/ //g' | grep -v defaults)"
+same mirror-options-completion "$words" "$(tool_offers create NAME LOG LEGS '')"
+same mirror-options-parser "$(tr -d '=' <<<"$words")" "$(grep -o 'strcmp(option, "[a-z-]*")' tools/tab.c |
+	sed 's/.*"\(.*\)".*/\1/' | grep -vx -e defaults -e '')"
 same exit-status "$(grep -o '[0-9] [a-z]' <(sed -n '/^Exit status/,$p' <<<"$tool_help") | cut -c1)" \
 	"$(section $tool_page 'EXIT STATUS' | sed -n 's/^\.It \([0-9]\)$/\1/p')"
-socket=$(sed -n 's/.*(default \(.*\))/\1/p' <<<"$tool_help")
-same tool-default "$socket" "$(tr '\n' ' ' <$tool_page | sed -n 's/.*the default is \.Pa \([^ ]*\) .*/\1/p')"
+defaults=$(sed -n 's/.*(default \(.*\))/\1/p' <<<"$tool_help")
+same tool-default "$defaults" "$(tr '\n' ' ' <$tool_page | grep -o 'the default is \.Pa [^ ]* ' | sed 's/.*Pa //; s/ //')"
 
 # --- the protocol -------------------------------------------------------------
 protocol=man/dmclog-protocol.7

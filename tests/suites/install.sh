@@ -29,12 +29,15 @@ modes() { (cd "$work/root" && find . -type f -printf '%m %P\n' | sort); }
 check install "$(make_it install || tail -n 3 "$work/log" | tr '\n' ' ')" make_it install
 want="$(sort <<END
 /etc/default/dmclogd
+$prefix/lib/systemd/system/dmclog-mirror@.service
 $prefix/lib/systemd/system/dmclogd.service
+$prefix/lib/systemd/system-generators/dmclog-generator
 $prefix/sbin/dmclogd
 $prefix/sbin/dmclog
 $prefix/share/bash-completion/completions/dmclog
 $prefix/share/bash-completion/completions/dmclogd
 $prefix/share/dmclogd/dmclog-fence-alert
+$prefix/share/man/man5/dmclogtab.5
 $prefix/share/man/man7/dmclog-protocol.7
 $prefix/share/man/man8/dmclog.8
 $prefix/share/man/man8/dmclogd.8
@@ -42,7 +45,7 @@ END
 )"
 got=$(installed)
 check places "$(comm -3 <(echo "$want") <(echo "$got") | tr -s '\t\n' ' ')" [ "$want" = "$got" ]
-bad=$(modes | grep -vE '^(644 |755 .*/sbin/|755 .*-alert$)')
+bad=$(modes | grep -vE '^(644 |755 .*/sbin/|755 .*-(alert|generator)$)')
 check modes "$bad" [ -z "$bad" ]
 unit=$work/root$prefix/lib/systemd/system/dmclogd.service
 check paths "of the unit: $(grep -n '@' "$unit" | tr '\n' ' ')" \
@@ -57,8 +60,9 @@ check tool-runs "the installed tool does not print its version" \
 if command -v systemd-analyze >/dev/null; then
 	mkdir -p "$work/unit"
 	sed "s|^ExecStart=|&$work/root|" "$unit" >"$work/unit/dmclogd.service"
-	faults=$(SYSTEMD_LOG_LEVEL=warning systemd-analyze --man=no verify "$work/unit/dmclogd.service" 2>&1 |
-		grep dmclogd)
+	sed "s|^ExecSt[a-z]*=|&$work/root|" "${unit%/*}/dmclog-mirror@.service" >"$work/unit/dmclog-mirror@.service"
+	faults=$(SYSTEMD_LOG_LEVEL=warning systemd-analyze --man=no verify "$work/unit/dmclogd.service" \
+		"$work/unit/dmclog-mirror@.service" 2>&1 | grep dmclog)
 	check unit "$(head -n 1 <<<"$faults")" [ -z "$faults" ]
 else
 	echo "skip unit - no systemd-analyze"
