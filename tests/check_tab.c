@@ -238,6 +238,23 @@ static struct mirror_plan plan = {
 	.mirror = { .uuid = "u", .leg_count = 2, .legs = { { 8, 16, 0 }, { 8, 32, 2048 } } },
 };
 
+/* What was written is read as the same. */
+static void expect_parsed(const char *line, enum plan_log log)
+{
+	struct mirror_plan parsed;
+
+	ck_assert_int_eq(plan_parse(line, &parsed), 0);
+	ck_assert_int_eq(parsed.log, log);
+	ck_assert_str_eq(parsed.mirror.uuid, log == PLAN_KERNEL_DISK ? "" : "u");
+	ck_assert_uint_eq(parsed.region_sectors, 1024);
+	ck_assert_uint_eq(parsed.log_major, log == PLAN_CLUSTERED_CORE ? 0 : 254);
+	ck_assert_uint_eq(parsed.log_minor, log == PLAN_CLUSTERED_CORE ? 0 : 3);
+	ck_assert_uint_eq(parsed.mirror.leg_count, 2);
+	ck_assert_uint_eq(parsed.mirror.legs[0].minor, 16);
+	ck_assert_uint_eq(parsed.mirror.legs[1].major, 8);
+	ck_assert_uint_eq(parsed.mirror.legs[1].offset_sectors, 2048);
+}
+
 static void expect_line(enum plan_log log, bool nosync, const char *want)
 {
 	struct table_mirror mirror;
@@ -247,6 +264,7 @@ static void expect_line(enum plan_log log, bool nosync, const char *want)
 	plan.nosync = nosync;
 	ck_assert_int_eq(plan_line(&plan, line, sizeof(line)), 0);
 	ck_assert_str_eq(line, want);
+	expect_parsed(want, log);
 	for (size_t bytes = 1; bytes <= strlen(want); bytes++)
 		ck_assert_int_eq(plan_line(&plan, line, bytes), -E2BIG);
 	if (log == PLAN_KERNEL_DISK)
@@ -271,6 +289,59 @@ START_TEST(test_line)
 		    "handle_errors");
 	expect_line(PLAN_KERNEL_DISK, false,
 		    "disk 2 254:3 1024 2 8:16 0 8:32 2048 1 handle_errors");
+}
+END_TEST
+
+/* As the kernel prints them, with what nobody here writes; and what it never prints. */
+START_TEST(test_parse)
+{
+	static const char *const wrong[] = {
+		"",
+		"disk",
+		"disk 2",
+		"disk 2 254:3",
+		"disk 1 254:3 1024 2 8:16 0 8:32 0",
+		"disk 2 254 1024 2 8:16 0 8:32 0",
+		"disk 2 254:3:4 1024 2 8:16 0 8:32 0",
+		"disk 2 254:3 0 2 8:16 0 8:32 0",
+		"disk 2 254:3 1024 0",
+		"disk 2 254:3 1024 2 8:16 0",
+		"disk 2 254:3 1024 2 8:16 0 8:32 x",
+		"disk 2 254:3 1024 2 8:16 0 8:4294967296 0",
+		"disk 9 254:3 1024 2 8:16 0 8:32 0 1 handle_errors a b c d",
+		"disk 18446744073709551616 254:3 1024 2 8:16 0 8:32 0",
+		"userspace 4",
+		"userspace 3 u",
+		"userspace 0 2 8:16 0 8:32 0",
+		"userspace 1 u 2 8:16 0 8:32 0",
+		"userspace 2 u integrated_flush 2 8:16 0 8:32 0",
+		"userspace 3 u clustered-disk 254:3 1024 2 8:16 0 8:32 0",
+		"userspace 4 u clustered-tape 254:3 1024 2 8:16 0 8:32 0",
+	};
+	struct mirror_plan parsed;
+	char line[PLAN_LINE_BYTES + 100];
+
+	ck_assert_int_eq(plan_parse("disk 3 254:3 1024 nosync 2 8:16 0 8:32 0", &parsed), 0);
+	ck_assert_int_eq(parsed.log, PLAN_KERNEL_DISK);
+	ck_assert(!parsed.nosync);
+	ck_assert_int_eq(
+		plan_parse("userspace 5 u clustered_disk 254:3 64 nosync 2 8:16 0 8:32 0 2 "
+			   "handle_errors keep_log",
+			   &parsed),
+		0);
+	ck_assert_int_eq(parsed.log, PLAN_CLUSTERED_DISK);
+	ck_assert_uint_eq(parsed.region_sectors, 64);
+	ck_assert_int_eq(plan_parse("core 1 1024 2 8:16 0 8:32 0", &parsed), -ENOMSG);
+	ck_assert_int_eq(plan_parse("disk 2 254:3 1024 33 8:16 0", &parsed), -E2BIG);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		char *copy = strdup(wrong[i]);
+
+		ck_assert_msg(plan_parse(copy, &parsed) == -EINVAL, "%s", wrong[i]);
+		free(copy);
+	}
+	memset(line, '1', sizeof(line) - 1);
+	line[sizeof(line) - 1] = '\0';
+	ck_assert_int_eq(plan_parse(line, &parsed), -EINVAL);
 }
 END_TEST
 
@@ -307,6 +378,7 @@ int main(void)
 	tcase_add_test(tcase, test_file);
 	tcase_add_test(tcase, test_wrong_file);
 	tcase_add_test(tcase, test_line);
+	tcase_add_test(tcase, test_parse);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

@@ -13,5 +13,5 @@ check_log_image_EXTRA := tools/examine_show.o daemon/wait_words.o
 check_picture_EXTRA := tools/log_image.o tools/picture_svg.o
 check_openmetrics_EXTRA := tools/answer.o
 check_show_logs_EXTRA := $(addprefix tools/,show.o answer.o mirror_name.o) $(MACHINE_OBJ)
-check_tab_EXTRA := $(addprefix tools/,tab_file.o mirror_plan.o log_source.o log_image.o examine_show.o) \
+check_tab_EXTRA := $(addprefix tools/,tab_file.o mirror_plan.o plan_parse.o log_source.o log_image.o examine_show.o) \
 	daemon/table_parse.o daemon/wait_words.o

@@ -30,11 +30,13 @@ enum activity activity_of(const struct tab_entry *entry, struct mirror_state *re
 
 	if (r < 0)
 		return r == -ENODEV ? ACTIVITY_NONE : ACTIVITY_UNKNOWN;
-	return ret_state->clustered && strcmp(ret_state->mirror.uuid, entry->uuid) == 0 &&
-			       same_legs(entry, &ret_state->mirror) &&
-			       (entry->sectors == 0 || entry->sectors == ret_state->sectors) ?
-		       ACTIVITY_ACTIVE :
-		       ACTIVITY_OTHER;
+	if (!ret_state->mirror || !same_legs(entry, &ret_state->plan.mirror) ||
+	    (entry->sectors != 0 && entry->sectors != ret_state->sectors))
+		return ACTIVITY_OTHER;
+	if (ret_state->plan.log == PLAN_KERNEL_DISK)
+		return ACTIVITY_DETACHED;
+	return strcmp(ret_state->plan.mirror.uuid, entry->uuid) == 0 ? ACTIVITY_ACTIVE :
+								       ACTIVITY_OTHER;
 }
 
 /* ---- the daemon ---- */
@@ -97,6 +99,11 @@ int activate(struct invocation *invocation, const struct tab_entry *entry, bool 
 	switch (activity_of(entry, &state)) {
 	case ACTIVITY_ACTIVE:
 		return EXIT_OK;
+	case ACTIVITY_DETACHED:
+		(void)fprintf(stderr,
+			      "dmclog: %s is active with the kernel's log: dmclog attach %s\n",
+			      entry->name, entry->name);
+		return EXIT_ERROR;
 	case ACTIVITY_OTHER:
 		(void)fprintf(
 			stderr,

@@ -9,10 +9,11 @@
 
 /* An entry, and the device of its name. */
 enum activity {
-	ACTIVITY_NONE,    /* no such device */
-	ACTIVITY_ACTIVE,  /* as the entry says */
-	ACTIVITY_OTHER,   /* a device of this name is something else */
-	ACTIVITY_UNKNOWN, /* device-mapper does not tell */
+	ACTIVITY_NONE,     /* no such device */
+	ACTIVITY_ACTIVE,   /* as the entry says */
+	ACTIVITY_DETACHED, /* the same, with the kernel's log */
+	ACTIVITY_OTHER,    /* a device of this name is something else */
+	ACTIVITY_UNKNOWN,  /* device-mapper does not tell */
 };
 enum activity activity_of(const struct tab_entry *entry, struct mirror_state *ret_state);
 

@@ -26,7 +26,7 @@ int run_deactivate(struct invocation *invocation)
 
 	if (r == -ENODEV)
 		return EXIT_OK;
-	if (r < 0 || !state.clustered) {
+	if (r < 0 || !state.mirror || state.plan.log == PLAN_KERNEL_DISK) {
 		(void)fprintf(stderr, "dmclog: %s %s\n", name,
 			      r < 0 ? "cannot be looked at: run dmclog as root" :
 				      "is no mirror with a clustered log: dmsetup table shows what "

@@ -30,6 +30,8 @@ static const char *activity_word(enum activity activity, const struct mirror_sta
 	switch (activity) {
 	case ACTIVITY_ACTIVE:
 		return state->suspended ? "suspended" : "yes";
+	case ACTIVITY_DETACHED:
+		return "detached";
 	case ACTIVITY_NONE:
 		return "no";
 	case ACTIVITY_OTHER:
@@ -61,7 +63,9 @@ static int add_entry(struct libscols_table *table, const struct tab_entry *entry
 	char size[32] = "", region[32], legs[CORE_LEGS_MAX * TAB_PATH_BYTES] = "";
 	struct mirror_state state = { 0 };
 	enum activity activity = activity_of(entry, &state);
-	uint64_t sectors = activity == ACTIVITY_ACTIVE ? state.sectors : entry->sectors;
+	uint64_t sectors = activity == ACTIVITY_ACTIVE || activity == ACTIVITY_DETACHED ?
+				   state.sectors :
+				   entry->sectors;
 	size_t used = 0;
 
 	if (line == NULL)

@@ -33,6 +33,10 @@ static const struct command_row commands[] = {
 	  "take the mirror away; its entry stays" },
 	{ "list", "", 0, 0, false, OPTION_TAB | OPTION_JSON, run_list,
 	  "the entries of the table file, and which are active" },
+	{ "detach", "NAME", 1, 1, true, 0, run_detach,
+	  "let a running mirror go on with the kernel's log, on this node alone" },
+	{ "attach", "NAME [UUID]", 1, 2, true, OPTION_TAB, run_attach,
+	  "let a running mirror of the kernel's, or LVM's, go on with the clustered log" },
 	{ "fenced", "NODE", 1, 1, true, 0, run_fenced,
 	  "the node is off for certain: take over what it held" },
 	{ "fail", "NAME", 1, 1, true, 0, run_fail,
@@ -99,7 +103,7 @@ static void print_help(void)
 	       "  --svg=FILE                examine: the picture into this file\n"
 	       "  --cluster=NAME            examine: the cluster that the log should be of\n"
 	       "                            (else what corosync.conf says)\n"
-	       "  --tab=FILE                create, activate, list: the table file\n"
+	       "  --tab=FILE                create, activate, attach, list: the table file\n"
 	       "                            (default " TAB_DEFAULT ")\n"
 	       "  --force                   create: whatever is on the log device\n"
 	       "  --control-socket=PATH     of dmclogd (default " CONTROL_SOCKET_DEFAULT ")\n"

@@ -44,8 +44,10 @@ int ask_about(struct invocation *invocation, struct json_object *request, const 
 	      struct json_object **ret_answer);
 
 int run_activate(struct invocation *invocation);
+int run_attach(struct invocation *invocation);
 int run_create(struct invocation *invocation);
 int run_deactivate(struct invocation *invocation);
+int run_detach(struct invocation *invocation);
 int run_examine(struct invocation *invocation);
 int run_fail(struct invocation *invocation);
 int run_fenced(struct invocation *invocation);

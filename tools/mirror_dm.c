@@ -69,9 +69,9 @@ static void look_at_table(struct dm_task *task, struct mirror_state *state)
 	void *next = dm_get_next_target(task, NULL, &start, &length, &type, &params);
 
 	state->sectors = length;
-	state->clustered = next == NULL && start == 0 && type != NULL && params != NULL &&
-			   strcmp(type, "mirror") == 0 &&
-			   table_parse_mirror(params, &state->mirror) == 0;
+	state->mirror = next == NULL && start == 0 && type != NULL && params != NULL &&
+			strcmp(type, "mirror") == 0 && plan_parse(params, &state->plan) == 0;
+	state->plan.sectors = length;
 }
 
 int mirror_dm_look(const char *name, struct mirror_state *ret_state)
@@ -122,6 +122,87 @@ int mirror_dm_remove(const char *name)
 		return r;
 	(void)dm_task_retry_remove(task); /* udev may have it open for a moment */
 	r = task_run_and_settle(task);
+	dm_task_destroy(task);
+	return r;
+}
+
+/* ---- another table ---- */
+
+static int load(const char *name, const struct mirror_plan *plan)
+{
+	char line[PLAN_LINE_BYTES];
+	struct dm_task *task = NULL;
+	int r = plan_line(plan, line, sizeof(line));
+
+	if (r == 0)
+		r = task_make(DM_DEVICE_RELOAD, name, &task);
+	if (r < 0)
+		return r;
+	r = dm_task_add_target(task, 0, plan->sectors, "mirror", line) ? task_run(task) : -EINVAL;
+	dm_task_destroy(task);
+	return r;
+}
+
+static int simple(int type, const char *name)
+{
+	struct dm_task *task = NULL;
+	int r = task_make(type, name, &task);
+
+	if (r < 0)
+		return r;
+	r = type == DM_DEVICE_RESUME ? task_run_and_settle(task) : task_run(task);
+	dm_task_destroy(task);
+	return r;
+}
+
+int mirror_dm_switch(const char *name, const struct mirror_plan *plan,
+		     int (*check)(const char *name, const struct mirror_plan *plan),
+		     bool *ret_suspended)
+{
+	int r = load(name, plan);
+
+	*ret_suspended = false;
+	if (r < 0)
+		return r;
+	r = simple(DM_DEVICE_SUSPEND, name);
+	if (r == 0)
+		r = check(name, plan);
+	if (r == 0)
+		r = simple(DM_DEVICE_RESUME, name);
+	if (r == 0)
+		return 0;
+	(void)simple(DM_DEVICE_CLEAR, name);
+	*ret_suspended = simple(DM_DEVICE_RESUME, name) < 0;
+	return r;
+}
+
+static int letters_good(const char *params)
+{
+	struct table_status status;
+
+	if (params == NULL || table_parse_status(params, &status) < 0)
+		return -EINVAL;
+	for (uint32_t i = 0; i < status.leg_count; i++)
+		if (status.letters[i] != 'A')
+			return -EMEDIUMTYPE;
+	return 0;
+}
+
+int mirror_dm_legs_good(const char *name)
+{
+	uint64_t start = 0, length = 0;
+	char *type = NULL, *params = NULL;
+	struct dm_task *task = NULL;
+	int r = task_make(DM_DEVICE_STATUS, name, &task);
+
+	if (r < 0)
+		return r;
+	(void)dm_task_no_flush(task);
+	r = task_run(task);
+	if (r == 0) {
+		(void)dm_get_next_target(task, NULL, &start, &length, &type, &params);
+		r = letters_good(params);
+	}
 	dm_task_destroy(task);
 	return r;
 }

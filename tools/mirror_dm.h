@@ -16,8 +16,8 @@ struct mirror_state {
 	bool suspended;
 	int open_count;
 	uint64_t sectors;
-	bool clustered;             /* a mirror with a userspace log, all of the device */
-	struct table_mirror mirror; /* then */
+	bool mirror; /* all of the device is one mirror, with a log that plan_parse() takes */
+	struct mirror_plan plan; /* then, with its sectors */
 };
 
 /* -ENODEV: there is no device of this name. */
@@ -26,5 +26,16 @@ int mirror_dm_look(const char *name, struct mirror_state *ret_state);
 int mirror_dm_create(const char *name, const struct mirror_plan *plan);
 /* -EBUSY: it is open. */
 int mirror_dm_remove(const char *name);
+
+/*
+ * Gives a device another table in place: load, suspend (all its I/O ends, a file system is frozen), check(), resume.  Where a step fails,
+ * or check() returns negative errno, the old table goes on and that is returned; with *ret_suspended the old table could not go on either.
+ */
+int mirror_dm_switch(const char *name, const struct mirror_plan *plan,
+		     int (*check)(const char *name, const struct mirror_plan *plan),
+		     bool *ret_suspended);
+
+/* -EMEDIUMTYPE: a leg has had an error since the table is live, so that not every leg has all that was written. */
+int mirror_dm_legs_good(const char *name);
 
 #endif

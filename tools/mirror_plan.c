@@ -68,6 +68,14 @@ int plan_line(const struct mirror_plan *plan, char *line, size_t line_bytes)
 	return n < 0 || (size_t)n >= line_bytes - (size_t)used ? -E2BIG : 0;
 }
 
+int plan_log_fits(const struct mirror_plan *plan, uint64_t bytes, uint64_t *ret_needed_bytes)
+{
+	uint64_t count = (plan->sectors - 1) / plan->region_sectors + 1;
+	struct disk_layout layout;
+
+	return disk_layout_compute(count, DISK_SLOTS_DEFAULT, bytes, &layout, ret_needed_bytes);
+}
+
 /* ---- devices ---- */
 
 struct looked_at {
@@ -153,13 +161,11 @@ static int take_legs(const struct tab_entry *entry, struct mirror_plan *plan)
 static int check_log_size(const struct tab_entry *entry, const struct mirror_plan *plan,
 			  const struct looked_at *log)
 {
-	uint64_t count = (plan->sectors + plan->region_sectors - 1) / plan->region_sectors;
 	uint64_t needed_bytes = 0;
-	struct disk_layout layout;
 
 	if (log->block_bytes < SECTOR_BYTES || log->block_bytes > DISK_SLOT_ALIGN_BYTES)
 		return say(entry->log, "has blocks of another size than 512 to 4096 bytes");
-	if (disk_layout_compute(count, DISK_SLOTS_DEFAULT, log->bytes, &layout, &needed_bytes) == 0)
+	if (plan_log_fits(plan, log->bytes, &needed_bytes) == 0)
 		return 0;
 	(void)fprintf(stderr,
 		      "dmclog: log device %s has %" PRIu64 " bytes, this mirror needs %" PRIu64

@@ -32,6 +32,16 @@ struct mirror_plan {
 int plan_line(const struct mirror_plan *plan, char *line, size_t line_bytes);
 
 /*
+ * The other way round, from what the kernel prints of a mirror with one of these logs; `sectors` is not in it and stays 0, an option of the log
+ * (sync, nosync) and features are not kept.  The uuid of a mirror with the kernel's log is "".  Returns 0 and *ret_plan; -ENOMSG: another log; -EINVAL:
+ * malformed; -E2BIG: more than CORE_LEGS_MAX legs.  Pure.
+ */
+int plan_parse(const char *line, struct mirror_plan *ret_plan);
+
+/* Has a log device of `bytes` room for the slots?  Returns 0, or -ENOSPC and how many bytes are needed.  Pure. */
+int plan_log_fits(const struct mirror_plan *plan, uint64_t bytes, uint64_t *ret_needed_bytes);
+
+/*
  * Looks at the devices of an entry: there, block devices, different, large enough, unused.  The log device must have room for the slots.  With `cluster`,
  * the name of this node's, it must also hold a log or nothing at all, and none that another cluster uses.  Returns 0 and *ret_plan, or negative errno after saying on stderr what is wrong and what to do.
  */

@@ -81,6 +81,28 @@ case_newcomer() {
 	remove_all 3 1 2
 }
 
+# To the kernel's log, and back, only where nobody else has the mirror; then others join again.
+case_detach() {
+	local said
+	made
+	on_nodes "$ALL_NODES" in_sync
+	! said=$(node_run 1 "\$B/dmclog detach m 2>&1") || fail "detached under the others"
+	[[ $said == *"m is used by node "*" too"* ]] || fail "detach says $said"
+	remove 2
+	remove 3
+	node_run 1 "\$B/dmclog detach m" || fail "it cannot be detached"
+	node_run 1 'dmsetup table m | grep -q "mirror disk 2 98:0 256"' || fail "it is not detached"
+	write_begin 1 --io_size=2m
+	write_end 1
+	dmclog_on 1 attach m || fail "attach"
+	on_nodes "2 3" activate || fail "the others cannot join"
+	on_nodes "$ALL_NODES" in_sync
+	write_begin 2 --io_size=1m
+	write_end 2
+	remove_all 1 2 3
+}
+
 uml_start cluster-tab
 node_cut 1
 cluster_case newcomer case_newcomer
+cluster_case detach case_detach
