@@ -24,7 +24,7 @@ static bool number_of(const char *word, uint64_t most, uint64_t *ret_number)
 	for (; *word != '\0'; word++) {
 		uint64_t digit = (uint64_t)(*word - '0');
 
-		if (*word < '0' || *word > '9' || number > (most - digit) / 10)
+		if (*word < '0' || *word > '9' || digit > most || number > (most - digit) / 10)
 			return false;
 		number = number * 10 + digit;
 	}
