@@ -16,6 +16,7 @@
 
 #include "config.h"
 #include "core_status.h"
+#include "daemon/report.h"
 #include "daemon/status_json.h"
 #include "daemon/wait_words.h"
 
@@ -292,14 +293,61 @@ static int do_resync(struct command *command)
 	return 0;
 }
 
+static bool add_event(struct json_object *events, uint64_t number, const struct report_line *line)
+{
+	struct json_object *event = json_object_new_object();
+
+	if (event != NULL && json_add(event, "number", json_object_new_uint64(number)) &&
+	    json_add(event, "time_us", json_object_new_uint64(line->time_us)) &&
+	    json_add(event, "priority", json_object_new_int(line->priority)) &&
+	    (line->code == NULL ? json_object_object_add(event, "event", NULL) == 0 :
+				  json_add(event, "event", json_object_new_string(line->code))) &&
+	    (line->uuid[0] == '\0' ? json_object_object_add(event, "log", NULL) == 0 :
+				     json_add(event, "log", json_object_new_string(line->uuid))) &&
+	    json_add(event, "text", json_object_new_string(line->text)) &&
+	    json_object_array_add(events, event) == 0)
+		return true;
+	json_object_put(event);
+	return false;
+}
+
+/* Lines from number "from" on; debug lines are left out.  Without it none, but the numbers to go on with. */
+static int do_events(struct command *command)
+{
+	static const char *const names[] = { "from", NULL };
+	struct json_object *events = json_object_new_array();
+	uint64_t start_us, next = report_next(&start_us), from = next, kept;
+	struct report_line line;
+	bool there;
+
+	if (!json_add(command->answer, "events", events))
+		return -ENOMEM;
+	if (only(command, names) < 0 || get_number(command, "from", INT64_MAX, &there, &from) < 0)
+		return -EINVAL;
+	kept = next > REPORT_LINES ? next - REPORT_LINES : 0;
+	if (from > next)
+		from = next;
+	if (!json_add(command->answer, "lost",
+		      json_object_new_uint64(from < kept ? kept - from : 0)))
+		return -ENOMEM;
+	for (from = from < kept ? kept : from;
+	     from < next && json_object_array_length(events) < COMMAND_EVENTS; from++)
+		if (report_line_get(from, &line) && line.priority != LOG_DEBUG &&
+		    !add_event(events, from, &line))
+			return -ENOMEM;
+	return json_add(command->answer, "next", json_object_new_uint64(from)) &&
+			       json_add(command->answer, "start",
+					json_object_new_uint64(start_us)) ?
+		       0 :
+		       -ENOMEM;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(struct command *command);
 } commands[] = {
-	{ "status", do_status },
-	{ "fenced", do_fenced },
-	{ "fail", do_fail },
-	{ "resync", do_resync },
+	{ "status", do_status }, { "fenced", do_fenced }, { "fail", do_fail },
+	{ "resync", do_resync }, { "events", do_events },
 };
 
 /* ---- a line ---- */

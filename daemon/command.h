@@ -3,7 +3,7 @@
  * The commands of the control socket: one line of JSON in, one out.  man/dmclog-protocol.7 has them all.
  *
  * What is asked of the core goes in as one input; nothing waits for what comes of it.  A status tells at most
- * COMMAND_STATUS_LOGS logs at once and says where to go on, so that neither time nor memory of an answer grows with their number.
+ * COMMAND_STATUS_LOGS logs (COMMAND_EVENTS events) at once and says where to go on, so that neither time nor memory of an answer grows with their number.
  */
 #ifndef DMCLOGD_COMMAND_H
 #define DMCLOGD_COMMAND_H
@@ -17,6 +17,7 @@
 
 #define COMMAND_PROTOCOL_VERSION 1
 #define COMMAND_STATUS_LOGS 16
+#define COMMAND_EVENTS 16
 
 /* What the commands work on. */
 struct command_port {

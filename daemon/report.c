@@ -14,14 +14,21 @@
 
 #include <systemd/sd-journal.h>
 
-#define RECENT_LINES 256
 #define LINE_BYTES 512
 
 static struct {
 	bool journal;
 	bool debug;
-	uint32_t next;
-	char recent[RECENT_LINES][LINE_BYTES + 48];
+	uint64_t start_us; /* when the first line came: another daemon has another one */
+	uint64_t next;     /* the number of the next line */
+	struct line {
+		uint64_t time_us;
+		int priority;
+		const char *code;
+		char uuid[REQUEST_UUID_SIZE];
+		uint32_t prefix_bytes; /* of the text: the uuid again */
+		char text[LINE_BYTES];
+	} recent[REPORT_LINES];
 } state;
 
 void report_init(bool debug)
@@ -40,18 +47,22 @@ bool report_debug(void)
 	return state.debug;
 }
 
-static void remember(const char *text)
+static struct line *remember(int priority, const char *uuid, const char *text,
+			     uint32_t prefix_bytes)
 {
+	struct line *line = &state.recent[state.next % REPORT_LINES];
 	struct timespec now;
-	struct tm local;
-	char when[32];
-	char *line = state.recent[state.next++ % RECENT_LINES];
 
 	(void)clock_gettime(CLOCK_REALTIME, &now);
-	(void)localtime_r(&now.tv_sec, &local);
-	(void)strftime(when, sizeof(when), "%H:%M:%S", &local);
-	(void)snprintf(line, sizeof(state.recent[0]), "%s.%03ld %s", when, now.tv_nsec / 1000000,
-		       text);
+	line->time_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+	line->priority = priority;
+	line->code = NULL;
+	(void)snprintf(line->uuid, sizeof(line->uuid), "%s", uuid == NULL ? "" : uuid);
+	line->prefix_bytes = prefix_bytes;
+	memcpy(line->text, text, strlen(text) + 1);
+	if (state.next++ == 0)
+		state.start_us = line->time_us;
+	return line;
 }
 
 static void say(int priority, const char *uuid, uint64_t luid, const char *text)
@@ -67,19 +78,38 @@ static void say(int priority, const char *uuid, uint64_t luid, const char *text)
 				      "DMCLOGD_UUID=%s", uuid, "DMCLOGD_LUID=%" PRIx64, luid, NULL);
 }
 
-void report(int priority, const char *uuid, uint64_t luid, const char *format, ...)
+__attribute__((format(printf, 5, 0))) static void report_as(const char *code, int priority,
+							    const char *uuid, uint64_t luid,
+							    const char *format, va_list arguments)
 {
 	char text[LINE_BYTES];
 	int used = 0;
-	va_list arguments;
 
 	if (uuid != NULL)
 		used = snprintf(text, sizeof(text), "%s: ", uuid);
-	va_start(arguments, format);
 	(void)vsnprintf(text + used, sizeof(text) - (size_t)used, format, arguments);
-	va_end(arguments);
-	remember(text);
+	remember(priority, uuid, text, (uint32_t)used)->code = code;
 	say(priority, uuid, luid, text);
+}
+
+void report(int priority, const char *uuid, uint64_t luid, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	report_as(NULL, priority, uuid, luid, format, arguments);
+	va_end(arguments);
+}
+
+__attribute__((format(printf, 5, 6))) static void report_coded(const char *code, int priority,
+							       const char *uuid, uint64_t luid,
+							       const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	report_as(code, priority, uuid, luid, format, arguments);
+	va_end(arguments);
 }
 
 static const char *errno_text(int status)
@@ -87,7 +117,48 @@ static const char *errno_text(int status)
 	return strerror(status < 0 ? -status : status);
 }
 
-/* Severity and words of each event; the words are written by word_event(). */
+/* Severity, code for programs and words of each event; the words are written by word_event(). */
+static const char *event_code(enum core_event event)
+{
+	switch (event) {
+	case EVENT_CTR_REFUSED:
+		return "table-refused";
+	case EVENT_OPENED:
+		return "opened";
+	case EVENT_OPEN_FAILED:
+		return "open-failed";
+	case EVENT_CLOSED:
+		return "closed";
+	case EVENT_CLOSE_FAILED:
+		return "close-failed";
+	case EVENT_WAITING_FOR_SLOT:
+		return "waiting";
+	case EVENT_DEVICE_FAILED:
+		return "device-failed";
+	case EVENT_DEVICE_RECOVERED:
+		return "device-recovered";
+	case EVENT_LEG_FAILED:
+		return "leg-failed";
+	case EVENT_LEG_FLUSH_FAILED:
+		return "leg-flush-failed";
+	case EVENT_REGION_LOST:
+		return "region-lost";
+	case EVENT_COPY_FAILED:
+		return "copy-failed";
+	case EVENT_IN_SYNC:
+		return "in-sync";
+	case EVENT_LEGS_UNREADABLE:
+		return "legs-unreadable";
+	case EVENT_REFUSED:
+		return "refused";
+	case EVENT_CONFLICT:
+		return "conflict";
+	case EVENT_UNKNOWN_PAST:
+		return "unknown-past";
+	}
+	return NULL;
+}
+
 static int event_priority(enum core_event event)
 {
 	switch (event) {
@@ -229,8 +300,8 @@ void report_event(const struct effect_event *event)
 
 	word_event(event, text, sizeof(text));
 	/* What is about the whole node has no uuid. */
-	report(event_priority(event->event), event->uuid[0] != '\0' ? event->uuid : NULL,
-	       event->luid, "%s", text);
+	report_coded(event_code(event->event), event_priority(event->event),
+		     event->uuid[0] != '\0' ? event->uuid : NULL, event->luid, "%s", text);
 }
 
 void report_state(const struct core *core, const struct service_counters *counters)
@@ -262,14 +333,47 @@ void report_state(const struct core *core, const struct service_counters *counte
 	}
 }
 
+static void say_recent(const struct line *line)
+{
+	char when[32], text[LINE_BYTES + 48];
+	time_t seconds = (time_t)(line->time_us / 1000000);
+	struct tm local;
+
+	(void)localtime_r(&seconds, &local);
+	(void)strftime(when, sizeof(when), "%H:%M:%S", &local);
+	(void)snprintf(text, sizeof(text), "%s.%03u %s", when,
+		       (unsigned int)(line->time_us / 1000 % 1000), line->text);
+	say(LOG_NOTICE, NULL, 0, text);
+}
+
 void report_recent(void)
 {
-	uint32_t count = state.next < RECENT_LINES ? state.next : RECENT_LINES;
-	uint32_t first = state.next - count;
+	uint64_t count = state.next < REPORT_LINES ? state.next : REPORT_LINES;
+	uint64_t first = state.next - count;
 	char header[64];
 
-	(void)snprintf(header, sizeof(header), "the last %u events:", count);
+	(void)snprintf(header, sizeof(header), "the last %u events:", (unsigned int)count);
 	say(LOG_NOTICE, NULL, 0, header);
-	for (uint32_t i = 0; i < count; i++)
-		say(LOG_NOTICE, NULL, 0, state.recent[(first + i) % RECENT_LINES]);
+	for (uint64_t i = 0; i < count; i++)
+		say_recent(&state.recent[(first + i) % REPORT_LINES]);
+}
+
+uint64_t report_next(uint64_t *ret_start_us)
+{
+	*ret_start_us = state.start_us;
+	return state.next;
+}
+
+bool report_line_get(uint64_t number, struct report_line *ret_line)
+{
+	const struct line *line = &state.recent[number % REPORT_LINES];
+
+	if (number >= state.next || state.next - number > REPORT_LINES)
+		return false;
+	*ret_line = (struct report_line){ .time_us = line->time_us,
+					  .priority = line->priority,
+					  .code = line->code,
+					  .uuid = line->uuid,
+					  .text = line->text + line->prefix_bytes };
+	return true;
 }

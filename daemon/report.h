@@ -34,4 +34,22 @@ void report_state(const struct core *core, const struct service_counters *counte
 /* The recent lines. */
 void report_recent(void);
 
+/* ---- for programs ---- */
+
+/* So many lines are kept. */
+#define REPORT_LINES 256
+
+struct report_line {
+	uint64_t time_us; /* of the wall clock */
+	int priority;
+	const char *code; /* of an event of the core, or NULL */
+	const char *uuid; /* "": of no log */
+	const char *text; /* without the uuid */
+};                        /* valid until the next line comes */
+
+/* Lines are numbered from 0.  Returns the number of the next one; *ret_start_us tells this daemon from an earlier one. */
+uint64_t report_next(uint64_t *ret_start_us);
+/* False: there is no such line yet, or it is not kept any more. */
+bool report_line_get(uint64_t number, struct report_line *ret_line);
+
 #endif

@@ -11,6 +11,7 @@
 #include "core_harness.h"
 #include "core_status.h"
 #include "daemon/command.h"
+#include "daemon/report.h"
 #include "daemon/wait_words.h"
 
 #define LUID 0x1000
@@ -396,6 +397,51 @@ START_TEST(hostile_lines)
 }
 END_TEST
 
+/* ---- events ---- */
+
+START_TEST(events_by_number)
+{
+	char line[128];
+	uint64_t next;
+
+	expect_ok("{\"version\":1,\"command\":\"events\"}");
+	ck_assert_uint_eq(json_object_array_length(at("events")), 0);
+	next = number_at("next");
+	for (int i = 0; i < 40; i++)
+		report(i == 3 ? LOG_DEBUG : LOG_WARNING, i == 1 ? "u" : NULL, 0, "line %d", i);
+	for (uint64_t told = 0; told < 40; told = number_at("next") - next) {
+		(void)snprintf(line, sizeof(line),
+			       "{\"version\":1,\"command\":\"events\",\"from\":%llu}",
+			       (unsigned long long)(next + told));
+		expect_ok(line);
+		ck_assert_uint_le(json_object_array_length(at("events")), COMMAND_EVENTS);
+		ck_assert_uint_eq(number_at("lost"), 0);
+		ck_assert_uint_eq(number_at("events.0.number"), next + told);
+		if (told > 0)
+			continue;
+		ck_assert_str_eq(text_at("events.1.text"), "line 1");
+		ck_assert_str_eq(text_at("events.1.log"), "u");
+		ck_assert_ptr_null(at("events.0.log"));
+		ck_assert_ptr_null(at("events.0.event"));
+		ck_assert_uint_eq(number_at("events.0.priority"), LOG_WARNING);
+		ck_assert_str_eq(text_at("events.3.text"), "line 4");
+	}
+	expect_ok(line);
+	for (int i = 0; i < REPORT_LINES + 50; i++)
+		report(LOG_NOTICE, NULL, 0, "many");
+	(void)snprintf(line, sizeof(line), "{\"version\":1,\"command\":\"events\",\"from\":%llu}",
+		       (unsigned long long)(next + 40));
+	expect_ok(line);
+	ck_assert_uint_eq(number_at("lost"), 50);
+	ck_assert_uint_eq(number_at("events.0.number"), next + 90);
+	/* What has not been is nothing, and not an error: the daemon was started again. */
+	expect_ok("{\"version\":1,\"command\":\"events\",\"from\":999999999}");
+	ck_assert_uint_eq(json_object_array_length(at("events")), 0);
+	expect_error("{\"version\":1,\"command\":\"events\",\"from\":-1}", "bad-request");
+	expect_error("{\"version\":1,\"command\":\"events\",\"first\":1}", "bad-request");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("command");
@@ -414,6 +460,7 @@ int main(void)
 	tcase_add_test(tests, a_uuid_for_a_shell);
 	tcase_add_test(tests, bad_lines);
 	tcase_add_test(tests, hostile_lines);
+	tcase_add_test(tests, events_by_number);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What people are told: every event has words of its own, and the last lines are kept. */
 #include <check.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,6 +189,69 @@ START_TEST(recent_ring)
 }
 END_TEST
 
+/* ---- for programs ---- */
+
+START_TEST(lines_are_numbered)
+{
+	uint64_t start_us, first = report_next(&start_us);
+	struct report_line line;
+
+	ck_assert(!report_line_get(first, &line));
+	word(EVENT_LEG_FAILED, 0, "AD");
+	ck_assert_uint_eq(report_next(&start_us), first + 1);
+	ck_assert(report_line_get(first, &line));
+	ck_assert_str_eq(line.code, "leg-failed");
+	ck_assert_str_eq(line.uuid, "LVM-abc");
+	ck_assert_str_eq(line.text, "a leg has failed, health letters AD: nothing is copied");
+	ck_assert_int_eq(line.priority, LOG_ERR);
+	ck_assert_uint_ge(line.time_us, start_us);
+	begin();
+	report(LOG_NOTICE, NULL, 0, "plain");
+	end();
+	ck_assert(report_line_get(first + 1, &line));
+	ck_assert_ptr_null(line.code);
+	ck_assert_str_eq(line.uuid, "");
+	ck_assert_str_eq(line.text, "plain");
+}
+END_TEST
+
+START_TEST(old_lines_are_forgotten)
+{
+	uint64_t start_us, first = report_next(&start_us);
+	struct report_line line;
+
+	begin();
+	for (uint32_t i = 0; i <= REPORT_LINES; i++)
+		report(LOG_NOTICE, NULL, 0, "line %u", i);
+	end();
+	ck_assert(!report_line_get(first, &line));
+	ck_assert(report_line_get(first + 1, &line));
+	ck_assert_str_eq(line.text, "line 1");
+	ck_assert(report_line_get(first + REPORT_LINES, &line));
+	ck_assert_str_eq(line.text, "line 256");
+	ck_assert(!report_line_get(first + REPORT_LINES + 1, &line));
+}
+END_TEST
+
+/* Whatever the core can tell has a code of its own. */
+START_TEST(each_event_has_a_code)
+{
+	uint64_t start_us;
+	struct report_line line, other;
+
+	for (int event = EVENT_CTR_REFUSED; event <= EVENT_UNKNOWN_PAST; event++) {
+		word((enum core_event)event, -EIO, "text");
+		ck_assert(report_line_get(report_next(&start_us) - 1, &line));
+		ck_assert_msg(line.code != NULL, "event %d", event);
+		for (int before = EVENT_CTR_REFUSED; before < event; before++) {
+			ck_assert(report_line_get(
+				report_next(&start_us) - 1 - (uint64_t)(event - before), &other));
+			ck_assert_str_ne(line.code, other.code);
+		}
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("report");
@@ -202,6 +266,9 @@ int main(void)
 	tcase_add_test(tests, longest_wait_is_not_cut);
 	tcase_add_test(tests, debug_lines_are_kept_but_not_said);
 	tcase_add_test(tests, recent_ring);
+	tcase_add_test(tests, lines_are_numbered);
+	tcase_add_test(tests, old_lines_are_forgotten);
+	tcase_add_test(tests, each_event_has_a_code);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

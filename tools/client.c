@@ -40,25 +40,38 @@ static int say_unreachable(const char *path, int error)
 	return EXIT_UNREACHABLE;
 }
 
-int client_open(struct client *client, const char *path)
+/* Returns 0 or a positive errno. */
+static int client_connect(struct client *client, const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct timeval limit = { .tv_sec = ANSWER_SECONDS };
 	int error;
 
 	if (strlen(path) >= sizeof(address.sun_path))
-		return say_unreachable(path, ENAMETOOLONG);
+		return ENAMETOOLONG;
 	memcpy(address.sun_path, path, strlen(path) + 1);
 	client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (client->fd < 0)
-		return say_unreachable(path, errno);
+		return errno;
 	(void)setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	(void)setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	if (connect(client->fd, (struct sockaddr *)&address, sizeof(address)) == 0)
-		return EXIT_OK;
+		return 0;
 	error = errno;
 	client_close(client);
-	return say_unreachable(path, error);
+	return error;
+}
+
+int client_open(struct client *client, const char *path)
+{
+	int error = client_connect(client, path);
+
+	return error == 0 ? EXIT_OK : say_unreachable(path, error);
+}
+
+int client_reopen(struct client *client, const char *path)
+{
+	return client_connect(client, path) == 0 ? EXIT_OK : EXIT_UNREACHABLE;
 }
 
 void client_close(struct client *client)

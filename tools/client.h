@@ -28,6 +28,8 @@ struct client {
 /* Returns EXIT_OK, or EXIT_UNREACHABLE after saying why. */
 int client_open(struct client *client, const char *path);
 void client_close(struct client *client);
+/* The same as client_open(), without a word. */
+int client_reopen(struct client *client, const char *path);
 
 /* A request for this command; the caller adds its members and gives it to client_ask().  Ends the program without memory. */
 struct json_object *client_request(const char *command);

@@ -25,6 +25,8 @@ static const struct command_row commands[] = {
 	  run_status, "the group, all logs or one, and who waits for whom" },
 	{ "examine", "DEVICE", 1, 1, false, OPTION_JSON | OPTION_SVG | OPTION_CLUSTER, run_examine,
 	  "a log device as it is, read without dmclogd, and a picture of its bitmap" },
+	{ "events", "[recent]", 0, 1, true, 0, run_events,
+	  "what dmclogd says, a line of JSON each, as it happens" },
 	{ "create", "NAME LOG LEG,LEG[,...] [OPTION,...]", 3, 4, true, OPTION_TAB | OPTION_FORCE,
 	  run_create, "a new mirror: checked, activated, and entered in the table file" },
 	{ "activate", "[NAME]", 0, 1, true, OPTION_TAB, run_activate,

@@ -48,6 +48,7 @@ int run_attach(struct invocation *invocation);
 int run_create(struct invocation *invocation);
 int run_deactivate(struct invocation *invocation);
 int run_detach(struct invocation *invocation);
+int run_events(struct invocation *invocation);
 int run_examine(struct invocation *invocation);
 int run_fail(struct invocation *invocation);
 int run_fenced(struct invocation *invocation);

@@ -114,9 +114,12 @@ same tool-default "$defaults" "$(tr '\n' ' ' <$tool_page | grep -o 'the default 
 # --- the protocol -------------------------------------------------------------
 protocol=man/dmclog-protocol.7
 listed() { section $protocol "$1" | sed -n 's/^\.It Li \(.*\)/\1/p' | tr -d ' ' | tr ',' '\n'; }
-same protocol-commands "$(sed -n '/^} commands\[\] = {/,/^};/s/.*{ "\([a-z]*\)".*/\1/p' daemon/command.c)" "$(listed COMMANDS)"
+same protocol-commands "$(sed -n '/^} commands\[\] = {/,/^};/p' daemon/command.c | grep -o '{ "[a-z]*"' | tr -dc 'a-z\n')" "$(listed COMMANDS)"
 same protocol-errors "$(cat daemon/*.c | tr -s '\n\t' ' ' | grep -oE '(refuse\( ?command,|command_refusal\() ?"[a-z-]+"' | sed 's/.*"\(.*\)"/\1/')" \
 	"$(listed ERRORS)"
+same protocol-event-members "$(sed -n '/^static bool add_event/,/^}/p' daemon/command.c | grep -o 'event, "[a-z_]*"' | sed 's/.*"\(.*\)"/\1/')" "$(listed EVENTS)"
+same protocol-event-words "$(sed -n '/^static const char \*event_code/,/^}/p' daemon/report.c | grep -o '"[a-z-]*"' | tr -d '"')" \
+	"$(section $protocol EVENTS | sed -n '/^\.It Li event$/,/^\.It/p' | grep '^\.Li' | sed 's/^\.Li//; s/[.,]//g' | tr -s ' ' '\n' | grep .)"
 # All words that the page gives as such.
 words=$(grep -E '^\.(Li|Pq Li|It Li) ' $protocol | tr -c 'a-z_\n-' ' ' | tr ' ' '\n')
 missing=$(comm -13 <(sort -u <<<"$words") <({

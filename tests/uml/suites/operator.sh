@@ -3,7 +3,7 @@
 # dmclog against the real daemon and a real kernel: status tells the truth, during a resync too;
 # pause, resume and rate work; fail ends what waits; examine tells what an opening will copy;
 # what cannot be is refused in words.
-# time-limit: 180
+# time-limit: 240
 set -u
 # shellcheck source=tests/uml/dmclogd.sh
 . "${BASH_SOURCE[0]%/*}/../dmclogd.sh"
@@ -193,6 +193,40 @@ case_socket() {
 	daemon_stop 1
 }
 
+# What happens is told as it happens, over a start of the daemon too.
+case_events() {
+	legs_noise
+	log_zero
+	expect_dmclog 3 "dmclogd is not running" events recent
+	daemon_start 1
+	expect_dmclog 2 "'always': recent, or nothing" events always
+	node_run 1 'setsid $B/dmclog events >/run/events 2>/run/events.err </dev/null & echo $! >/run/events.pid'
+	# It follows from when it has asked first: until then nothing may happen that it should tell.
+	node_wait 1 10 "kill -USR1 \$(cat /run/dmclogd/lock); [ -s /run/events ]" ||
+		fail "it tells nothing: $(node_run 1 'cat /run/events.err')"
+	mirror_create 1 m "4 told clustered-disk 98:0 1024"
+	mirror_wait 1 m
+	node_wait 1 10 'grep -q "\"event\":\"opened\",\"log\":\"told\".*32 regions out of sync" /run/events &&
+		grep -q "\"event\":\"in-sync\",\"log\":\"told\"" /run/events' || fail "it does not tell: $(node_run 1 'tail -n 3 /run/events')"
+	mirror_remove 1 m
+	node_wait 1 10 'grep -q "\"event\":\"closed\",\"log\":\"told\"" /run/events' || fail "the close is not told"
+	# shellcheck disable=SC2016 # for the shell on the node
+	node_run 1 'kill -KILL $(cat /run/dmclogd/lock)'
+	node_wait 1 10 '[ -s /run/d.status ]'
+	daemon_start 1
+	mirror_create 1 m "3 next clustered-core 1024"
+	node_wait 1 10 'grep -q "\"event\":\"opened\",\"log\":\"next\"" /run/events' || fail "the next daemon is not followed"
+	node_run 1 'grep -c "serves, cluster none" /run/events >/run/count' || fail "what the next daemon said first is missing"
+	expect_dmclog 0 '"log":"next"' events recent
+	# Each is told once, and each line is an object.
+	expect_eq "$(node_run 1 'sed "s/\"time_us.*//" /run/events | grep -c "\"number\":0,"')" 1 "events with number 0"
+	expect_eq "$(node_run 1 'grep -cv "^{.*}\$" /run/events')" 0 "lines that are no object"
+	# shellcheck disable=SC2016 # for the shell on the node
+	node_run 1 'kill $(cat /run/events.pid)'
+	mirror_remove 1 m
+	daemon_stop 1
+}
+
 # What a terminal of 100 x 24 is sent, until q; the daemon is killed and started again meanwhile.
 case_watch() {
 	daemon_start 1
@@ -288,6 +322,7 @@ case_examine() {
 uml_start operator
 mirror_case status-during-a-resync case_truth_during_resync
 mirror_case watch case_watch
+mirror_case events case_events
 mirror_case pause-and-resume case_pause_and_resume
 mirror_case fail case_fail
 mirror_case examine case_examine
