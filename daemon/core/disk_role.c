@@ -35,8 +35,7 @@ static void settle_base(struct log *log)
 	log->base_role = BASE_OURS;
 	for (uint64_t r = 0; r < log->region_count; r++) {
 		bool set = image_test(&log->base, DISK_BITMAP_OFFSET_BYTES, r);
-		bool out = bitmap_test(&state->out, r) ||
-			   (bitmap_test(&log->undurable, r) && !PLANTED(PLANT_UNDURABLE_KEPT));
+		bool out = bitmap_test(&state->out, r) || bitmap_test(&log->undurable, r);
 
 		if (set && out && !PLANTED(PLANT_ROLE_KEEPS_BASE))
 			image_clear(&log->base, DISK_BITMAP_OFFSET_BYTES, r);

@@ -65,7 +65,7 @@
 	X(GAIN_KEPT)                                                                                 \
 	/* a copy counts although its region was lost after the claim, or a member left */           \
 	X(SPOILED_COUNTS)                                                                            \
-	/* a region whose copy lasts too long may be claimed while that is under way */              \
+	/* a region whose copy lasts too long is claimed while that is under way, and not refused */ \
 	X(VOID_ENDS)                                                                                 \
 	/* a copy that failed keeps its region locked */                                             \
 	X(COPY_FAILED_KEPT)                                                                          \
@@ -185,8 +185,6 @@
 	X(CLOSED_UNSAID)                                                                   \
 	/* who gets the disk role leaves base bits of regions out of sync */               \
 	X(ROLE_KEEPS_BASE)                                                                 \
-	/* ... and of those that were lost and copied before the base showed the loss */   \
-	X(UNDURABLE_KEPT)                                                                  \
 	/* no status tells of what came before its table is resumed */                     \
 	X(EARLY_UNSAID)                                                                    \
 	PLANT_LIST_FOREIGN(X)

@@ -82,8 +82,8 @@ static void answer_claim(struct core *core, struct log *log, const struct window
 		if (!((window->inside >> i) & 1))
 			continue;
 		/* A copy of a window that was lost with the state may still fly. */
-		if ((hold_refuses(log, region) || copying_flies(log, region)) &&
-		    !PLANTED(PLANT_COPY_MARKED)) {
+		if ((hold_refuses(log, region) && !PLANTED(PLANT_COPY_MARKED)) ||
+		    (copying_flies(log, region) && !PLANTED(PLANT_VOID_ENDS))) {
 			answer.mask |= UINT64_C(1) << i;
 		} else {
 			if (!bitmap_test(&log->marked, region))
