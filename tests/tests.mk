@@ -15,3 +15,4 @@ check_openmetrics_EXTRA := tools/answer.o
 check_show_logs_EXTRA := $(addprefix tools/,show.o answer.o mirror_name.o) $(MACHINE_OBJ)
 check_tab_EXTRA := $(addprefix tools/,tab_file.o mirror_plan.o plan_parse.o log_source.o log_image.o examine_show.o) \
 	daemon/table_parse.o daemon/wait_words.o
+check_verify_EXTRA := tools/log_image.o

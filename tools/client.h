@@ -17,6 +17,7 @@ enum exit_code {
 	EXIT_DAMAGED = 6,
 	EXIT_KERNEL_LOG = 7, /* and no superblock of ours */
 	EXIT_FOREIGN = 8,    /* of another cluster */
+	EXIT_DIFFERS = 9,    /* "verify": legs are not equal */
 };
 
 #define CONTROL_SOCKET_DEFAULT "/run/dmclogd/control"

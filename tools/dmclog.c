@@ -35,6 +35,8 @@ static const struct command_row commands[] = {
 	  "take the mirror away; its entry stays" },
 	{ "list", "", 0, 0, false, OPTION_TAB | OPTION_JSON, run_list,
 	  "the entries of the table file, and which are active" },
+	{ "verify", "NAME", 1, 1, false, OPTION_JSON, run_verify,
+	  "compare the legs of an active mirror, where its log calls them equal" },
 	{ "detach", "NAME", 1, 1, true, 0, run_detach,
 	  "let a running mirror go on with the kernel's log, on this node alone" },
 	{ "attach", "NAME [UUID]", 1, 2, true, OPTION_TAB, run_attach,
@@ -99,7 +101,7 @@ static void print_help(void)
 	       "LOG is a log device, or - for a log in memory; OPTION is one of region-size=, size=,\n"
 	       "uuid=, core, noauto, nosync: see dmclogtab(5).\n\n"
 	       "Options:\n"
-	       "  --json                    status, examine, list: as JSON\n"
+	       "  --json                    status, examine, list, verify: as JSON\n"
 	       "  --openmetrics             status: as OpenMetrics text, for Prometheus\n"
 	       "  --watch                   status: as a live screen, until q\n"
 	       "  --svg=FILE                examine: the picture into this file\n"
@@ -113,7 +115,8 @@ static void print_help(void)
 	       "  --version                 print the version, and exit\n\n"
 	       "Exit status: 0 done, 1 refused, 2 wrong command line, 3 dmclogd is not reached,\n"
 	       "4 too early (fenced: the node is in the cluster still); examine: 5 no log is\n"
-	       "there, 6 damaged or cut short, 7 a log of the kernel only, 8 of another cluster.\n");
+	       "there, 6 damaged or cut short, 7 a log of the kernel only, 8 of another cluster;\n"
+	       "verify: 9 legs differ.\n");
 }
 
 /* The name of an option that was given and that the command does not take, or NULL. */

@@ -55,5 +55,6 @@ int run_fenced(struct invocation *invocation);
 int run_list(struct invocation *invocation);
 int run_resync(struct invocation *invocation);
 int run_status(struct invocation *invocation);
+int run_verify(struct invocation *invocation);
 
 #endif

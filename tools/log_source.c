@@ -77,23 +77,28 @@ static int source_size(struct log_source *source)
 	return 0;
 }
 
-int log_source_open(const char *path, struct log_source *source)
+int log_source_take(int fd, struct log_source *source)
 {
-	struct stat st;
 	int r;
 
-	*source = (struct log_source){ .source = { .read = source_read } };
+	*source = (struct log_source){ .source = { .read = source_read }, .fd = fd };
 	source->source.context = source;
-	source->fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC | O_NONBLOCK);
-	/* A copy in a file system that knows no direct reads. */
-	if (source->fd < 0 && errno == EINVAL && stat(path, &st) == 0 && !S_ISBLK(st.st_mode))
-		source->fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (source->fd < 0)
-		return -errno;
 	r = source_size(source);
 	if (r == 0 && (source->buffer = aligned_alloc(ALIGN_BYTES, BUFFER_BYTES)) == NULL)
 		r = -ENOMEM;
 	return r;
+}
+
+int log_source_open(const char *path, struct log_source *source)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC | O_NONBLOCK);
+
+	*source = (struct log_source){ .fd = -1 };
+	/* A copy in a file system that knows no direct reads. */
+	if (fd < 0 && errno == EINVAL && stat(path, &st) == 0 && !S_ISBLK(st.st_mode))
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : log_source_take(fd, source);
 }
 
 void log_source_close(struct log_source *source)

@@ -16,6 +16,8 @@ struct log_source {
  * whatever is returned, and does not move *ret_source.
  */
 int log_source_open(const char *path, struct log_source *ret_source);
+/* The same of a file descriptor, opened for direct reads; it is closed by log_source_close(). */
+int log_source_take(int fd, struct log_source *ret_source);
 void log_source_close(struct log_source *source);
 
 #endif

@@ -96,7 +96,7 @@ same examine-members "$(grep -oE '(add_(number|flag|text|id)|json_add)\([a-z]+, 
 for command in status fail resync; do
 	same "$command-completion" $'LOG-A\nLOG-B' "$(tool_offers --control-socket = /x "$command" L)"
 done
-for command in activate deactivate detach attach; do
+for command in activate deactivate verify detach attach; do
 	same "$command-completion" $'POOL\nPOND' "$(tool_offers "$command" P)"
 done
 # The options of a mirror: --help, dmclogtab(5), completion, and the parser.

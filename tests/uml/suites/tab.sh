@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Mirrors by dmclog and /etc/dmclogtab on a real kernel: created, written, taken away, brought up again with
-# nothing to copy, and after a power cut with what was held; what cannot be is refused, and changes nothing.
+# nothing to copy, and after a power cut with what was held; verified in use; what cannot be is refused, and changes nothing.
 # time-limit: 240
 set -u
 # shellcheck source=tests/uml/dmclogd.sh
@@ -88,6 +88,48 @@ case_after_a_cut() {
 	daemon_stop 1
 }
 
+# A mirror in use is verified: nothing differs under a writer; what the host makes different is named, and written anew is equal.
+case_verify() {
+	legs_noise
+	log_zero
+	node_run 1 "rm -f $TAB"
+	daemon_start 1 --hot-regions=8 --idle-release=1
+	expect_dmclog 1 "pool is not active" verify pool
+	expect_dmclog 0 "" create pool /dev/ubda /dev/ubdb,/dev/ubdc size=16M "$WITH_TAB"
+	node_run 1 "setsid fio --name=w --filename=/dev/mapper/pool --size=16m --rw=randwrite --bs=4k --direct=1 --ioengine=libaio \
+		--iodepth=8 --randrepeat=0 --norandommap --time_based --runtime=200 >/run/fio.out 2>&1 </dev/null &"
+	for _ in 1 2 3; do
+		expect_dmclog 0 "pool: 32 regions: 0 differ" verify pool
+	done
+	node_run 1 'pkill -INT -x fio'
+	mirror_wait 1 pool
+	node_wait 1 20 "\$B/dmclog status pool --json | grep -q '\"held\": 0,'" || fail "regions are held for ever"
+	expect_dmclog 0 "pool: 32 regions: 0 differ, 0 were" verify pool
+	leg_poke b.img 17 # at sector 3 of it
+	leg_poke b.img 31
+	expect_dmclog 9 "region 17: leg 2 (ubdc) is not as leg 1, first at byte $(((17 * 1024 + 3) * 512))" verify pool
+	[[ $said == *"region 31: leg 2"*"32 regions: 2 differ"* ]] || fail "verify says ${said//$'\n'/ / }"
+	dmclog verify pool --json
+	expect_eq "$(grep -c '"region":' <<<"$said")" 2 "differing regions as JSON"
+	for r in 17 31; do
+		node_run 1 "dd if=/dev/mapper/pool of=/dev/mapper/pool bs=512K skip=$r seek=$r count=1 iflag=direct oflag=direct status=none"
+	done
+	node_wait 1 20 "\$B/dmclog status pool --json | grep -q '\"held\": 0,'" || fail "regions are held for ever"
+	expect_dmclog 0 "32 regions: 0 differ, 0 were" verify pool
+	# A resync that has not come far: what is out of sync is not judged.
+	expect_dmclog 0 "" deactivate pool
+	legs_noise
+	log_zero
+	expect_dmclog 0 "" activate pool "$WITH_TAB"
+	node_run 1 '$B/dmclog resync pool pause'
+	dmclog verify pool
+	expect_eq "$rc" 0 "exit status of verify (${said//$'\n'/ / })"
+	[[ $said =~ "32 regions: 0 differ, "[0-9]+" were" ]] || fail "verify says ${said//$'\n'/ / }"
+	node_run 1 '$B/dmclog resync pool resume'
+	expect_dmclog 0 "" deactivate pool
+	daemon_stop 1
+}
+
 case_in_memory() {
 	legs_noise
 	daemon_start 1
@@ -137,5 +179,6 @@ case_refusals() {
 uml_start tab
 mirror_case life case_life
 mirror_case after-a-cut case_after_a_cut
+mirror_case verify case_verify
 mirror_case in-memory case_in_memory
 mirror_case refusals case_refusals
