@@ -266,13 +266,11 @@ cov: $(COV_DEPS)
 	@lcov --summary build-cov/dmclogd.info
 	@echo "see build-cov/html/index.html"
 
-# Branches of the core that the simulator alone takes; COV_SIM_ARGS: which seeds.
-COV_SIM_ARGS ?= --nodes 0 --foreign --seeds 2000
+# Branches of the core that the simulator alone takes; COV_SIM_SEEDS: of each kind of run.
+COV_SIM_SEEDS ?= 400
 cov-sim:
 	$(SUBMAKE) BUILD=build-cov-sim COV=1 sim-build
-	find build-cov-sim -name '*.gcda' -delete
-	build-cov-sim/dmclog-sim $(COV_SIM_ARGS) | tail -n 3
-	tests/sim/coverage build-cov-sim
+	tests/sim/coverage build-cov-sim $(COV_SIM_SEEDS)
 
 # --- install ----------------------------------------------------------------
 UNITS := $(wildcard systemd/*.service systemd/*.service.in)

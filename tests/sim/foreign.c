@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What comes from outside and is not as it should be (--foreign): spoiled log devices, requests that no kernel sends,
- * messages of strangers, of yesterday, or spoiled.
+ * messages of strangers, of yesterday, about nothing, or spoiled.
  *
  * All of it must be refused, and nothing lost.  Drawn from a generator of its own; without --foreign nothing of it happens,
  * so that seeds are what they are without.
@@ -19,10 +19,8 @@ void foreign_init(struct sim *sim)
 void foreign_next(struct sim *sim)
 {
 	static void (*const kinds[])(struct sim * sim) = {
-		foreign_disk_spoil,
-		foreign_request,
-		foreign_stranger,
-		foreign_replay,
+		foreign_disk_spoil, foreign_request, foreign_stranger,
+		foreign_member,     foreign_replay,
 	};
 	struct rng *rng = &sim->foreign.rng;
 

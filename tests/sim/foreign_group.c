@@ -19,7 +19,7 @@ static bool may_intrude(const struct sim *sim)
 	return sim->node_count > 1 && sim->node_count < SIM_NODES_MAX;
 }
 
-static struct node *random_member(struct sim *sim)
+struct node *foreign_speaker(struct sim *sim)
 {
 	struct node *node = &sim->nodes[rng_below(&sim->foreign.rng, sim->node_count)];
 
@@ -37,7 +37,7 @@ static void order(struct sim *sim, struct node *node, struct parcel *parcel, boo
 
 /* ---- strangers ---- */
 
-static void name_fill(struct sim *sim, struct log_name *name)
+void foreign_name(struct sim *sim, struct log_name *name)
 {
 	struct rng *rng = &sim->foreign.rng;
 	const struct mirror *mirror = &sim->mirrors[rng_below(rng, sim->mirror_count)];
@@ -72,7 +72,7 @@ static void stranger_says(struct sim *sim, struct group_message *message)
 		.epoch = rng_below(rng, 4),
 		.region_count = 1 + rng_below(rng, WINDOW_REGIONS_MAX),
 	};
-	name_fill(sim, &message->log);
+	foreign_name(sim, &message->log);
 	memcpy(message->boot_id, node->boot_id, sizeof(message->boot_id));
 	for (uint32_t i = 0; i < message->region_count; i++)
 		message->regions[i] = rng_below(rng, 64);
@@ -80,7 +80,7 @@ static void stranger_says(struct sim *sim, struct group_message *message)
 
 void foreign_stranger(struct sim *sim)
 {
-	struct node *node = random_member(sim);
+	struct node *node = foreign_speaker(sim);
 	struct group_message message;
 	struct parcel *parcel;
 

@@ -13,8 +13,9 @@
 #define HASHED_LOGS_MAX 8 /* logs of a node whose state is compared */
 #define CLAIMS_MAX 4096
 
-/* Sent by a daemon; by nobody that is in a view; or a daemon's, once more or spoiled: see foreign_group.c. */
-enum parcel_foreign { PARCEL_OWN, PARCEL_STRANGER, PARCEL_REPEATED };
+/* Sent by a daemon; by nobody that is in a view; or a daemon's, once more or spoiled (foreign_group.c), or about what there is
+ * not (foreign_member.c). */
+enum parcel_foreign { PARCEL_OWN, PARCEL_STRANGER, PARCEL_REPEATED, PARCEL_ABOUT_NOTHING };
 
 /* A message on its way: what is on the wire. */
 struct parcel {

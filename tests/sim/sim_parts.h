@@ -303,7 +303,11 @@ void foreign_disk_spoil(struct sim *sim);
 void foreign_disk_unused(struct sim *sim, struct mirror *mirror);
 void foreign_request(struct sim *sim);
 void foreign_answered(struct sim *sim, const struct node *node, const struct answer *answer);
+/* A member that can speak now, or NULL; the name of a log that may be used. */
+struct node *foreign_speaker(struct sim *sim);
+void foreign_name(struct sim *sim, struct log_name *name);
 void foreign_stranger(struct sim *sim);
+void foreign_member(struct sim *sim);
 void foreign_replay(struct sim *sim);
 /* A daemon multicasts this: it may come again, or spoiled before. */
 void foreign_note_sent(struct sim *sim, struct node *node, const struct group_message *message);
