@@ -222,8 +222,10 @@ void foreign_replay(struct sim *sim)
 
 	if (parcel == NULL)
 		return;
-	*kept = NULL;
 	node = &sim->nodes[parcel->sender];
+	if (node->group.under_way > 0)
+		return; /* it may be about to come for the first time */
+	*kept = NULL;
 	if (!node->up || node->group.state != MEMBER_IN || node->ring == NULL ||
 	    node->ring->broken || node->ring->forming || node->group.id != parcel->membership) {
 		parcel_put(sim, parcel);
