@@ -150,7 +150,7 @@ int run_examine(struct invocation *invocation)
 	const char *path = invocation->arguments[0];
 	struct examination examination = { .path = path, .cluster = invocation->cluster };
 	struct log_source source;
-	char cluster[DISK_CLUSTER_NAME_SIZE];
+	struct corosync_conf conf;
 	struct log_image image;
 	int r = log_source_open(path, &source);
 
@@ -160,9 +160,9 @@ int run_examine(struct invocation *invocation)
 	if (r < 0)
 		return say_unreadable(path, r);
 	examination.image = &image;
-	if (examination.cluster == NULL &&
-	    corosync_conf_cluster(COROSYNC_CONF, cluster, sizeof(cluster)) == 0)
-		examination.cluster = cluster;
+	if (examination.cluster == NULL && corosync_conf_read(COROSYNC_CONF, &conf) == 0 &&
+	    conf.cluster_name[0] != '\0')
+		examination.cluster = conf.cluster_name;
 	examination.this_machine_known =
 		read_id("/etc/machine-id", examination.machine_id) &&
 		read_id("/proc/sys/kernel/random/boot_id", examination.boot_id);

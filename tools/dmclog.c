@@ -35,6 +35,8 @@ static const struct command_row commands[] = {
 	  "take the mirror away; its entry stays" },
 	{ "list", "", 0, 0, false, OPTION_TAB | OPTION_JSON, run_list,
 	  "the entries of the table file, and which are active" },
+	{ "config-check", "", 0, 0, false, OPTION_TAB | OPTION_ROOT, run_config_check,
+	  "what this node needs for mirrors, what is missing, and how to get it" },
 	{ "verify", "NAME", 1, 1, false, OPTION_JSON, run_verify,
 	  "compare the legs of an active mirror, where its log calls them equal" },
 	{ "detach", "NAME", 1, 1, true, 0, run_detach,
@@ -58,6 +60,7 @@ static const struct option long_options[] = {
 	{ "svg", required_argument, NULL, 'g' },
 	{ "cluster", required_argument, NULL, 'c' },
 	{ "tab", required_argument, NULL, 't' },
+	{ "root", required_argument, NULL, 'r' },
 	{ "force", no_argument, NULL, 'f' },
 	{ "control-socket", required_argument, NULL, 's' },
 	{ "help", no_argument, NULL, 'h' },
@@ -72,7 +75,7 @@ static const struct {
 } some_take[] = {
 	{ 'j', OPTION_JSON },  { 'm', OPTION_OPENMETRICS }, { 'w', OPTION_WATCH },
 	{ 'g', OPTION_SVG },   { 'c', OPTION_CLUSTER },     { 't', OPTION_TAB },
-	{ 'f', OPTION_FORCE },
+	{ 'f', OPTION_FORCE }, { 'r', OPTION_ROOT },
 };
 
 int usage(const char *format, ...)
@@ -107,8 +110,9 @@ static void print_help(void)
 	       "  --svg=FILE                examine: the picture into this file\n"
 	       "  --cluster=NAME            examine: the cluster that the log should be of\n"
 	       "                            (else what corosync.conf says)\n"
-	       "  --tab=FILE                create, activate, attach, list: the table file\n"
-	       "                            (default " TAB_DEFAULT ")\n"
+	       "  --tab=FILE                create, activate, attach, list, config-check: the table\n"
+	       "                            file (default " TAB_DEFAULT ")\n"
+	       "  --root=DIR                config-check: the files below this directory\n"
 	       "  --force                   create: whatever is on the log device\n"
 	       "  --control-socket=PATH     of dmclogd (default " CONTROL_SOCKET_DEFAULT ")\n"
 	       "  --help                    print this, and exit\n"
@@ -186,6 +190,9 @@ int main(int argc, char **argv)
 			break;
 		case 't':
 			invocation.tab = optarg;
+			break;
+		case 'r':
+			invocation.root = optarg;
 			break;
 		case 'f':
 			invocation.force = true;

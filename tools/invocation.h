@@ -20,6 +20,7 @@ enum option_bit {
 	OPTION_WATCH = 1 << 4,
 	OPTION_TAB = 1 << 5,
 	OPTION_FORCE = 1 << 6,
+	OPTION_ROOT = 1 << 7,
 };
 
 struct invocation {
@@ -27,6 +28,7 @@ struct invocation {
 	const char *svg;     /* the file, or NULL */
 	const char *cluster; /* the name, or NULL */
 	const char *tab;     /* the table file */
+	const char *root;    /* or NULL */
 	bool json, openmetrics, watch, force;
 	int argument_count; /* behind the command */
 	char **arguments;
@@ -45,6 +47,7 @@ int ask_about(struct invocation *invocation, struct json_object *request, const 
 
 int run_activate(struct invocation *invocation);
 int run_attach(struct invocation *invocation);
+int run_config_check(struct invocation *invocation);
 int run_create(struct invocation *invocation);
 int run_deactivate(struct invocation *invocation);
 int run_detach(struct invocation *invocation);

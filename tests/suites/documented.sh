@@ -84,7 +84,7 @@ same tool-options-completion "$(grep -o '^ *--[a-z-]*=\?' <<<"$tool_help" | tr -
 # "  name ARGUMENTS" between "Commands:" and the next line that does not begin with a blank.
 commands=$(awk '/^Commands:/ {on = 1; next} on && /^[^ ]/ {exit} on && /^  [a-z]/ {print $1}' <<<"$tool_help")
 same commands "$commands" \
-	"$(section $tool_page COMMANDS | sed -n 's/^\.It Cm \([a-z]*\).*/\1/p' | sort -u)"
+	"$(section $tool_page COMMANDS | sed -n 's/^\.It Cm \([a-z-]*\).*/\1/p' | sort -u)"
 same commands-completion "$commands" "$(tool_offers '')"
 words=$(grep -o '^  resync NAME .*' <<<"$tool_help" | sed 's/.* //; s/BYTES//' | tr '|' '\n')
 same resync "$words" "$(section $tool_page COMMANDS | sed -n 's/^\.It Cm resync Ar name Cm \([a-z]*\)\( Ns = .*\)\?$/\1 \2/p' |

@@ -40,6 +40,9 @@ case_newcomer() {
 		expect_eq "$(node_run "$k" 'cat /run/dmclogtab')" \
 			"m /dev/ubda /dev/ubdb,/dev/ubdc region-size=256s,size=65536s,uuid=U" "the entry of node $k"
 	done
+	said=$(dmclog_on 2 config-check) || fail "config-check on node 2: ${said//$'\n'/ / }"
+	[[ $said == *"ok    dmclogd: it serves, cluster dmclogd-test"* && $said == *"ok    corosync: 3 nodes"* &&
+		$said == *"ok    mirrors: 1 in"* && $said == *"warn  fencing: nobody"* ]] || fail "config-check says ${said//$'\n'/ / }"
 	said=$(node_run 2 "\$B/dmclog status U")
 	for k in $ALL_NODES; do
 		[[ $said =~ "node $k"\ +resumed ]] || fail "node $k is not in ${said//$'\n'/ / }"

@@ -171,6 +171,7 @@ case_refusals() {
 	node_run 1 "printf 'p nonsense\n' >>$TAB"
 	expect_dmclog 1 "line 2: NAME LOG LEG,LEG" list "$WITH_TAB"
 	[[ $said == *"p "*yes* ]] || fail "a wrong line hides the others: $said"
+	expect_dmclog 1 "FAIL  mirrors: $TAB has wrong lines" config-check "$WITH_TAB"
 	expect_dmclog 0 "" activate p "$WITH_TAB"
 	expect_dmclog 0 "" deactivate p
 	daemon_stop 1
