@@ -35,7 +35,9 @@ END
 expect entries "$(wanted)" "dmclog-mirror@pool.service"
 expect devices "$(grep -v '^#' "$work/out/dmclog-mirror@pool.service.d/devices.conf")" '[Unit]
 Wants=dev-disk-by\x2did-l\x2d1.device dev-sda.device dev-s\x2db.device
-After=dev-disk-by\x2did-l\x2d1.device dev-sda.device dev-s\x2db.device'
+After=dev-disk-by\x2did-l\x2d1.device dev-sda.device dev-s\x2db.device
+Wants=blockdev@dev-mapper-pool.target
+Before=blockdev@dev-mapper-pool.target'
 expect link "$(basename "$(readlink "$work/out/remote-fs.target.wants/dmclog-mirror@pool.service")")" \
 	"dmclog-mirror@.service"
 expect nothing-else "$(find "$work" -type f | sed "s|$work/||" | sort)" 'out/dmclog-mirror@pool.service.d/devices.conf
@@ -43,7 +45,10 @@ tab'
 printf 'one - /dev/a,/dev/b\ntwo - /dev/a,/dev/b' | generate
 expect last-line "$(wanted)" "dmclog-mirror@one.service
 dmclog-mirror@two.service"
-expect no-log "$(grep Wants "$work/out/dmclog-mirror@two.service.d/devices.conf")" "Wants=dev-a.device dev-b.device"
+expect no-log "$(grep Wants=dev "$work/out/dmclog-mirror@two.service.d/devices.conf")" "Wants=dev-a.device dev-b.device"
+echo 'my-pool - /dev/a,/dev/b' | generate
+expect escaped "$(grep Before "$work/out/dmclog-mirror@my-pool.service.d/devices.conf")" \
+	'Before=blockdev@dev-mapper-my\x2dpool.target'
 generate </dev/null
 expect empty "$(find "$work/out" -mindepth 1)" ""
 DMCLOGTAB=$work/nowhere sh systemd/dmclog-generator.in "$work/out" "$work/out" "$work/out"
