@@ -66,7 +66,8 @@ struct tables_file *predecessor_file(const char *directory, const uint8_t boot_i
 
 	if (r == 1)
 		report(LOG_NOTICE, NULL, 0,
-		       "%s/tables is of another version or boot: live mirrors go on when the kernel has told them",
+		       "%s/tables is of another version or boot: live mirrors go on when the kernel has told them, "
+		       "and what was marked in them is not known",
 		       directory);
 	if (r < 0)
 		report(LOG_WARNING, NULL, 0,
@@ -118,7 +119,7 @@ static void found(void *context, const char *uuid)
 	}
 }
 
-void predecessor_tables(struct tables_file *file, const struct predecessor_port *port)
+int predecessor_tables(struct tables_file *file, const struct predecessor_port *port)
 {
 	struct tables tables = { .file = file, .port = port };
 	struct table_before table;
@@ -130,4 +131,5 @@ void predecessor_tables(struct tables_file *file, const struct predecessor_port 
 	while (r == 0 && tables_file_next(file, &cursor, &table))
 		if (tables.built[cursor - 1] == 0)
 			tables_file_forget(file, table.luid);
+	return r == -ENODEV ? 0 : r;
 }

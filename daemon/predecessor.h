@@ -26,7 +26,8 @@ int predecessor_connector(int kept, struct connector **ret_connector);
 /* Its tables' file, or NULL after saying why. */
 struct tables_file *predecessor_file(const char *directory, const uint8_t boot_id[16]);
 
-/* Tells of all live mirrors, has their tables built again, and forgets those of mirrors that are gone. */
-void predecessor_tables(struct tables_file *file, const struct predecessor_port *port);
+/* Tells of all live mirrors, has their tables built again, and forgets those of mirrors that are gone.  Returns 0, or negative
+ * errno after saying that the mirrors cannot be listed. */
+int predecessor_tables(struct tables_file *file, const struct predecessor_port *port);
 
 #endif

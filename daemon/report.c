@@ -155,6 +155,8 @@ static const char *event_code(enum core_event event)
 		return "conflict";
 	case EVENT_UNKNOWN_PAST:
 		return "unknown-past";
+	case EVENT_KNOWN_PAST:
+		return "known-past";
 	}
 	return NULL;
 }
@@ -181,6 +183,7 @@ static int event_priority(enum core_event event)
 	case EVENT_CLOSED:
 	case EVENT_DEVICE_RECOVERED:
 	case EVENT_IN_SYNC:
+	case EVENT_KNOWN_PAST:
 		return LOG_NOTICE;
 	}
 	return LOG_ERR;
@@ -236,6 +239,12 @@ static void word_leg_event(const struct effect_event *event, const char *error, 
 			text, bytes,
 			"was served by an earlier dmclogd: all regions count as held, and nothing "
 			"is copied until a new table is loaded (dmsetup reload, suspend, resume)");
+		break;
+	case EVENT_KNOWN_PAST:
+		(void)snprintf(text, bytes,
+			       "goes on where an earlier dmclogd ended: %" PRIu64
+			       " regions are held, %" PRIu64 " of them marked",
+			       event->number, event->region);
 		break;
 	default:
 		(void)snprintf(text, bytes, "event %d", (int)event->event);

@@ -12,6 +12,7 @@
 #include "connector.h"
 #include "fd_store.h"
 #include "group_port.h"
+#include "log_memory.h"
 #include "machine.h"
 #include "predecessor.h"
 #include "report.h"
@@ -44,6 +45,7 @@ struct service {
 	struct seq_gap seq;
 	uint64_t malformed_told;
 	struct tables_file *tables;
+	struct log_memory *memory;
 	bool kept; /* the connector's socket, for a successor */
 };
 
@@ -127,7 +129,7 @@ static void carry_out(void *context, const struct effect *effect)
 		wakers_set(&service->wakers, WAKER_TIMER, effect->deadline_ms);
 		break;
 	case EFFECT_RELEASE_MEMORY:
-		free(effect->memory);
+		log_memory_release(service->memory, &effect->release);
 		break;
 	case EFFECT_EVENT:
 		report_event(&effect->event);
@@ -179,7 +181,6 @@ static void check_seq(struct service *service, uint32_t seq)
 static void take_request(struct service *service, const struct request *request)
 {
 	struct input input = { .type = INPUT_REQUEST, .now_ms = service->now_ms };
-	size_t bytes = core_ctr_memory_bytes(service->core, request);
 
 	if (report_debug())
 		report(LOG_DEBUG, request->uuid, request->luid,
@@ -188,12 +189,7 @@ static void take_request(struct service *service, const struct request *request)
 		       (unsigned long long)request->regions[0]);
 	tables_file_request(service->tables, request);
 	input.request.request = request;
-	if (bytes > 0) {
-		bytes = (bytes + 63) & ~(size_t)63;
-		input.request.memory = aligned_alloc(64, bytes);
-		if (input.request.memory != NULL)
-			memset(input.request.memory, 0, bytes);
-	}
+	log_memory_give(service->memory, service->core, &input.request);
 	step(service, &input);
 }
 
@@ -399,18 +395,16 @@ static int open_connector(struct service *service, int kept)
 	if (r < 0)
 		return r;
 	service->kept = fd_store_keep(connector_fd(service->connector)) == 1;
-	predecessor_tables(service->tables, &port);
+	if (predecessor_tables(service->tables, &port) == 0)
+		log_memory_sweep(service->memory);
 	return 0;
 }
 
 static int make_core(struct service *service, const struct core_config *config)
 {
-	size_t bytes = core_bytes();
-
-	service->core_memory = aligned_alloc(64, bytes);
+	service->core_memory = memory_zeroed(core_bytes());
 	if (service->core_memory == NULL)
 		return -ENOMEM;
-	memset(service->core_memory, 0, bytes);
 	service->core =
 		core_init(service->core_memory, config, carry_out, service, service->now_ms);
 	return 0;
@@ -431,7 +425,10 @@ int service_open(struct service **ret_service, sd_event *event, const struct cor
 	if (r < 0)
 		goto fail;
 	service->tables = predecessor_file(past->state_directory, config->boot_id);
-	r = make_core(service, config);
+	r = log_memory_open(&service->memory, past->state_directory,
+			    tables_file_found(service->tables));
+	if (r == 0)
+		r = make_core(service, config);
 	if (r < 0)
 		goto fail;
 	r = join_group(service, cluster);
@@ -470,6 +467,7 @@ void service_close(struct service *service)
 		machine_close(service->machine);
 	wakers_close(&service->wakers);
 	tables_file_close(service->tables);
+	log_memory_close(service->memory);
 	group_port_close(service->group);
 	free(service->core_memory);
 	sd_event_unref(service->event);

@@ -15,7 +15,7 @@
 
 #include "core.h"
 
-#define MAGIC "dmclogt1" /* the last digit is the version */
+#define MAGIC "dmclogt2" /* the last digit is the version */
 #define MAGIC_BYTES 8
 
 enum entry_state { ENTRY_FREE, ENTRY_ASKED, ENTRY_BUILT, ENTRY_RESUMED };
@@ -36,6 +36,7 @@ struct file_image {
 
 struct tables_file {
 	struct file_image *image;
+	bool found;
 };
 
 /* ---- opening ---- */
@@ -77,7 +78,8 @@ static int map(struct tables_file *file, int fd, const uint8_t *boot_id)
 		file->image = NULL;
 		return -errno;
 	}
-	if (fits(file->image, boot_id))
+	file->found = fits(file->image, boot_id);
+	if (file->found)
 		return 0;
 	begin(file->image, boot_id);
 	return fresh ? 0 : 1;
@@ -106,6 +108,11 @@ int tables_file_open(struct tables_file **ret_file, const char *directory,
 	}
 	*ret_file = file;
 	return r;
+}
+
+bool tables_file_found(const struct tables_file *file)
+{
+	return file != NULL && file->found;
 }
 
 void tables_file_close(struct tables_file *file)

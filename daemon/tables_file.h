@@ -3,7 +3,8 @@
  * The tables that this daemon serves, in a file of the state directory, for its successor.
  *
  * Nobody else can tell them: libdevmapper knows the uuid of a live mirror, but not its luid.  With luid and constructor the next daemon
- * builds a table without the kernel's help, whose own loop sleeps two seconds first.  What the kernel had marked is not in here.
+ * builds a table without the kernel's help, whose own loop sleeps two seconds first.  What the kernel had marked is in files of
+ * its own (log_memory.h), which count only together with this one: version 1 had none.
  *
  * The file is mapped, so that nothing is written on the way of a request, and outlives the process, not the node (/run; and it
  * names the boot).  It is right whenever the process dies: an entry counts by one byte, which is stored last.  It is read as
@@ -32,6 +33,8 @@ struct table_before {
  */
 int tables_file_open(struct tables_file **ret_file, const char *directory,
 		     const uint8_t boot_id[16]);
+/* A daemon of this version and boot made it, and it has its entries still. */
+bool tables_file_found(const struct tables_file *file);
 /* The file stays.  NULL is fine, here and below: nothing is noted then. */
 void tables_file_close(struct tables_file *file);
 

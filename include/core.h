@@ -70,6 +70,9 @@ enum input_type {
 struct input_request {
 	const struct request *request;
 	void *memory; /* zeroed, aligned to 64; NULL when core_ctr_memory_bytes() said 0 */
+	/* Aligned to 64, NULL when core_ctr_kept_bytes() said 0.  It should outlive this daemon: then it comes as a daemon of
+	 * before left it, at whatever instruction that was killed; else zeroed. */
+	void *kept;
 };
 
 /* Why a member left the group. */
@@ -220,6 +223,12 @@ struct effect_copy {
 	uint32_t length_sectors;
 };
 
+/* Both may be NULL. */
+struct effect_release {
+	void *memory;
+	void *kept; /* not wanted by a successor either */
+};
+
 /* What happened.  The shell words it, once, with its severity. */
 enum core_event {
 	EVENT_CTR_REFUSED,  /* status, text: why */
@@ -239,6 +248,7 @@ enum core_event {
 	EVENT_CONFLICT,         /* text: this table's log is in use by another table: FLUSH fails */
 	EVENT_REFUSED, /* uuid "": the others take this boot for stopped, or speak another version */
 	EVENT_UNKNOWN_PAST, /* an earlier daemon served this table: everything counts as held */
+	EVENT_KNOWN_PAST, /* the same, and it left what it knew; number: regions held, region: marked of them */
 };
 
 struct effect_event {
@@ -260,10 +270,10 @@ struct effect {
 		struct effect_io io;          /* READ, WRITE */
 		struct effect_table
 			table; /* OPEN_LEGS, CLOSE_LEGS, FLUSH_LEGS, READ_HEALTH, PROVOKE */
-		struct effect_copy copy;   /* COPY */
-		uint64_t deadline_ms;      /* SET_TIMER: replaces the one before */
-		void *memory;              /* RELEASE_MEMORY */
-		struct effect_event event; /* EVENT */
+		struct effect_copy copy;       /* COPY */
+		uint64_t deadline_ms;          /* SET_TIMER: replaces the one before */
+		struct effect_release release; /* RELEASE_MEMORY */
+		struct effect_event event;     /* EVENT */
 	};
 };
 
@@ -301,6 +311,13 @@ struct core *core_init(void *memory, const struct core_config *config, effect_fu
 
 /* How many bytes must come with this request as input_request.memory: not 0 only for a CTR that founds a log.  Pure. */
 size_t core_ctr_memory_bytes(const struct core *core, const struct request *request);
+
+/*
+ * The same for input_request.kept; *ret_name (where it is not 0) is a number that names the log: the same for a successor,
+ * another one for other logs (by a hash of 64 bits; what has been mistaken is noticed, and counts as nothing).  Pure.
+ */
+size_t core_ctr_kept_bytes(const struct core *core, const struct request *request,
+			   uint64_t *ret_name);
 
 /* The one entry.  `input` and what it points to belong to the caller and are not kept. */
 void core_step(struct core *core, const struct input *input);

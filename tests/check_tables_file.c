@@ -80,11 +80,13 @@ START_TEST(life_of_a_table)
 {
 	struct table_before table;
 
+	ck_assert(!tables_file_found(file));
 	ask(7, "U", "100 clustered-disk 8:0 1024");
 	ck_assert_int_eq(again(), 0);
 	ck_assert_uint_eq(count(), 0); /* not answered: the kernel asks again */
 	build(7, "U", "100 clustered-disk 8:0 1024");
 	ck_assert_int_eq(again(), 0);
+	ck_assert(tables_file_found(file));
 	table = only();
 	ck_assert_uint_eq(table.luid, 7);
 	ck_assert_str_eq(table.uuid, "U");
@@ -167,6 +169,7 @@ START_TEST(of_another_boot_or_version)
 	build(7, "U", "100 clustered-core 1024");
 	boot[0]++;
 	ck_assert_int_eq(again(), 1);
+	ck_assert(!tables_file_found(file) && !tables_file_found(NULL));
 	ck_assert_uint_eq(count(), 0);
 	build(7, "U", "100 clustered-core 1024");
 	spoil(7, "9", 1);

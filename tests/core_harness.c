@@ -38,16 +38,26 @@ static void collect_event(struct harness *harness, const struct effect_event *ev
 	harness->last_event[event->event].uuid = NULL;
 }
 
-static void forget_memory(struct harness *harness, void *memory)
+/* All of it when `memory` is NULL. */
+static void forget_kept(struct harness *harness, const void *memory)
 {
 	for (uint32_t i = 0; i < HARNESS_LOGS_MAX; i++) {
-		if (memory == NULL || harness->memories[i] != memory)
+		if (memory != NULL && harness->kept[i].memory != memory)
 			continue;
-		harness->memories[i] = NULL;
-		free(memory);
-		return;
+		free(harness->kept[i].memory);
+		harness->kept[i].memory = NULL;
 	}
-	assert(0); /* not ours, or released twice */
+}
+
+static void forget_memory(struct harness *harness, void *memory)
+{
+	uint32_t i = 0;
+
+	while (i < HARNESS_LOGS_MAX && (memory == NULL || harness->memories[i] != memory))
+		i++;
+	assert(i < HARNESS_LOGS_MAX); /* not ours, or released twice */
+	harness->memories[i] = NULL;
+	free(memory);
 }
 
 static void collect_answer(struct harness *harness, const struct answer *answer)
@@ -135,7 +145,9 @@ static void take_effect(void *context, const struct effect *effect)
 		harness->timer_ms = effect->deadline_ms;
 		break;
 	case EFFECT_RELEASE_MEMORY:
-		forget_memory(harness, effect->memory);
+		forget_memory(harness, effect->release.memory);
+		if (effect->release.kept != NULL)
+			forget_kept(harness, effect->release.kept);
 		break;
 	case EFFECT_PROVOKE:
 		memset(harness->provoked_uuid, 0, sizeof(harness->provoked_uuid));
@@ -214,13 +226,14 @@ static void forget_core(struct harness *harness)
 		free(harness->memories[i]);
 		harness->memories[i] = NULL;
 	}
-	harness->first_job = harness->next_job = 0;
-	harness->first_message = harness->next_message = 0;
+	harness->first_job = harness->next_job = harness->first_message = harness->next_message = 0;
 }
 
 void harness_restart(struct harness *harness)
 {
 	forget_core(harness);
+	if (!harness->keeps)
+		forget_kept(harness, NULL);
 	harness->answer_count = 0;
 	harness->resend_count = 0;
 	memset(harness->asked, 0, sizeof(harness->asked));
@@ -235,6 +248,7 @@ void harness_restart(struct harness *harness)
 void harness_stop(struct harness *harness)
 {
 	forget_core(harness);
+	forget_kept(harness, NULL);
 	free(harness->disk);
 }
 

@@ -19,7 +19,7 @@
 #define HARNESS_LOGS_MAX 64
 #define HARNESS_TRACE_MAX 65536
 #define HARNESS_ASKED_MAX 256 /* requests that can still be sent again */
-#define HARNESS_EVENTS (EVENT_UNKNOWN_PAST + 1)
+#define HARNESS_EVENTS (EVENT_KNOWN_PAST + 1)
 #define HARNESS_EFFECTS (EFFECT_EVENT + 1)
 /* Jobs done without time passing: more is a core that runs in circles. */
 #define HARNESS_STEPS_MAX 20000
@@ -42,6 +42,12 @@ struct harness_asked {
 	struct request request;
 	bool again;        /* answered -EAGAIN */
 	uint32_t next_seq; /* sent again as this one, or 0 */
+};
+
+struct harness_kept {
+	void *memory;
+	uint64_t name;
+	size_t bytes;
 };
 
 struct harness {
@@ -98,7 +104,9 @@ struct harness {
 	uint32_t trace_count;
 	uint64_t copies[HARNESS_ANSWERS_MAX]; /* regions, as EFFECT_COPY came */
 	uint32_t copy_count;
-	void *memories[HARNESS_LOGS_MAX]; /* given with a CTR and not released */
+	void *memories[HARNESS_LOGS_MAX];           /* given with a CTR and not released */
+	struct harness_kept kept[HARNESS_LOGS_MAX]; /* so */
+	bool keeps;                                 /* it outlives the daemon */
 };
 
 /* A core with `harness->config` (zero fields get defaults: node 1, cluster "none", 16 hot regions, 15 s idle, 4 slots, 4

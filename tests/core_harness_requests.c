@@ -16,6 +16,33 @@ static void remember_memory(struct harness *harness, void *memory)
 	harness->memories[i] = memory;
 }
 
+static void *aligned_zeroed(size_t bytes)
+{
+	void *memory = aligned_alloc(64, (bytes + 63) & ~(size_t)63);
+
+	assert(memory != NULL);
+	memset(memory, 0, bytes);
+	return memory;
+}
+
+/* What a daemon of before left, where there is such. */
+static void *kept_memory(struct harness *harness, uint64_t name, size_t bytes)
+{
+	struct harness_kept *free_one = NULL;
+
+	for (uint32_t i = 0; i < HARNESS_LOGS_MAX; i++) {
+		struct harness_kept *kept = &harness->kept[i];
+
+		if (kept->memory != NULL && kept->name == name && kept->bytes == bytes)
+			return kept->memory;
+		if (kept->memory == NULL)
+			free_one = kept;
+	}
+	assert(free_one != NULL);
+	*free_one = (struct harness_kept){ aligned_zeroed(bytes), name, bytes };
+	return free_one->memory;
+}
+
 uint32_t harness_memory_count(const struct harness *harness)
 {
 	uint32_t count = 0;
@@ -29,6 +56,7 @@ uint32_t harness_ask_request(struct harness *harness, const struct request *requ
 {
 	struct request numbered = *request;
 	struct input input = { .type = INPUT_REQUEST };
+	uint64_t name;
 	size_t bytes;
 
 	numbered.seq = ++harness->seq;
@@ -37,14 +65,15 @@ uint32_t harness_ask_request(struct harness *harness, const struct request *requ
 		strcpy(numbered.uuid, harness->uuid);
 	harness->asked[numbered.seq % HARNESS_ASKED_MAX] =
 		(struct harness_asked){ .request = numbered };
-	bytes = (core_ctr_memory_bytes(harness->core, &numbered) + 63) & ~(size_t)63;
+	bytes = core_ctr_memory_bytes(harness->core, &numbered);
 	input.request.request = &numbered;
 	if (bytes > 0) {
-		input.request.memory = aligned_alloc(64, bytes);
-		assert(input.request.memory != NULL);
-		memset(input.request.memory, 0, bytes);
+		input.request.memory = aligned_zeroed(bytes);
 		remember_memory(harness, input.request.memory);
 	}
+	bytes = core_ctr_kept_bytes(harness->core, &numbered, &name);
+	if (bytes > 0)
+		input.request.kept = kept_memory(harness, name, bytes);
 	harness_input(harness, &input);
 	return numbered.seq;
 }

@@ -16,3 +16,4 @@ check_show_logs_EXTRA := $(addprefix tools/,show.o answer.o mirror_name.o) $(MAC
 check_tab_EXTRA := $(addprefix tools/,tab_file.o mirror_plan.o plan_parse.o log_source.o log_image.o examine_show.o) \
 	daemon/table_parse.o daemon/wait_words.o
 check_verify_EXTRA := tools/log_image.o
+check_log_memory_EXTRA := daemon/report.o

@@ -22,6 +22,16 @@ size_t bitmap_bytes(uint64_t bits)
 	return align64(words * 8) + align64(words_for(words) * 8);
 }
 
+size_t bitmap_words_bytes(uint64_t bits)
+{
+	return align64(words_for(bits) * 8);
+}
+
+size_t bitmap_summary_bytes(uint64_t bits)
+{
+	return align64(words_for(words_for(bits)) * 8);
+}
+
 void bitmap_init(struct bitmap *bitmap, uint64_t bits, void *memory)
 {
 	uint8_t *bytes = memory;
@@ -155,6 +165,23 @@ void bitmap_put_word(struct bitmap *bitmap, uint64_t word, uint64_t bits)
 		bitmap->summary[word / 64] |= UINT64_C(1) << (word % 64);
 	else
 		bitmap->summary[word / 64] &= ~(UINT64_C(1) << (word % 64));
+}
+
+void bitmap_adopt(struct bitmap *bitmap, uint64_t bits, void *words, void *summary)
+{
+	assert(bits > 0);
+	bitmap->bits = bits;
+	bitmap->count = 0;
+	bitmap->words = words;
+	bitmap->summary = summary;
+	if (bits % 64 != 0)
+		bitmap->words[bits / 64] &= (UINT64_C(1) << (bits % 64)) - 1;
+	for (uint64_t w = 0; w < words_for(bits); w++) {
+		if (bitmap->words[w] == 0)
+			continue;
+		bitmap->summary[w / 64] |= UINT64_C(1) << (w % 64);
+		bitmap->count += ones(bitmap->words[w]);
+	}
 }
 
 void bitmap_copy(struct bitmap *to, const struct bitmap *from)

@@ -3,7 +3,8 @@
  * A bitmap that knows how many bits are set and finds the next set bit fast.
  *
  * A second level holds one bit for each word that is not zero, so that a search over 16 million
- * regions reads a few kilobytes.  Memory is the caller's; private to the core.
+ * regions reads a few kilobytes.  Memory is the caller's; private to the core.  A bit is changed by one store, for who
+ * reads the words after this process has been killed.
  */
 #ifndef DMCLOGD_BITMAP_H
 #define DMCLOGD_BITMAP_H
@@ -26,6 +27,12 @@ size_t bitmap_bytes(uint64_t bits);
 
 /* Makes an empty bitmap in `memory`, which must be zeroed and aligned to 8. */
 void bitmap_init(struct bitmap *bitmap, uint64_t bits, void *memory);
+
+/* The same in two places: bits that are there already count.  The words need bitmap_words_bytes(), the rest bitmap_summary_bytes(),
+ * both multiples of 64; the summary must be zeroed. */
+size_t bitmap_words_bytes(uint64_t bits);
+size_t bitmap_summary_bytes(uint64_t bits);
+void bitmap_adopt(struct bitmap *bitmap, uint64_t bits, void *words, void *summary);
 
 bool bitmap_test(const struct bitmap *bitmap, uint64_t bit);
 

@@ -50,6 +50,7 @@ static void closed(struct core *core, struct log *log)
 	struct table *table = &core->tables[log->closing.table];
 
 	log->closing.step = CLOSING_NONE;
+	kept_suspended(log);
 	log->release = RELEASE_NONE;
 	log->losing = false;
 	log->live = NO_INDEX;
@@ -283,6 +284,8 @@ static void leave_alone(struct core *core, struct log *log, struct table *table)
 		return;
 	}
 	log->left_alone = true;
+	kept_forget(
+		log); /* what it held stands in a slot, of which the next daemon does not know */
 	closed(core, log);
 }
 

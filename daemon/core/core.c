@@ -52,6 +52,22 @@ size_t core_ctr_memory_bytes(const struct core *core, const struct request *requ
 	return log_memory_bytes(&core->config, &constructor);
 }
 
+size_t core_ctr_kept_bytes(const struct core *core, const struct request *request,
+			   uint64_t *ret_name)
+{
+	struct constructor constructor;
+	struct log_name name;
+	char message[8];
+
+	if (core_ctr_memory_bytes(core, request) == 0 ||
+	    constructor_parse(request->constructor, &constructor, message, sizeof(message)) < 0 ||
+	    constructor.type != LOG_TYPE_DISK)
+		return 0;
+	log_name_of(request->uuid, &constructor, &name);
+	*ret_name = kept_name(&name);
+	return kept_bytes(constructor.region_count);
+}
+
 void emit(struct core *core, const struct effect *effect)
 {
 	core->effect(core->effect_context, effect);
@@ -209,7 +225,7 @@ static struct log *step_request(struct core *core, const struct input_request *i
 	struct log *log;
 
 	if (request->type == REQUEST_CTR) {
-		lifecycle_ctr(core, request, input->memory);
+		lifecycle_ctr(core, input);
 		table = table_find(core, request->uuid, request->luid);
 		return table == NULL ? NULL : table_log(core, table);
 	}

@@ -174,8 +174,9 @@ void core_hold_pump(struct core *core, struct log *log)
 			/* A window that was claimed meanwhile was refused it; one that was before has it. */
 			if (bitmap_test(&log->windowed, region) && !PLANTED(PLANT_HOLD_IN_WINDOW))
 				continue;
-			if (bitmap_clear(&log->pending, region)) {
+			if (bitmap_test(&log->pending, region)) {
 				(void)bitmap_set(&log->held, region);
+				(void)bitmap_clear(&log->pending, region);
 				/* It was let go before, and is wanted again. */
 				(void)bitmap_clear(&log->leaving, region);
 				(void)bitmap_clear(&log->releasing, region);

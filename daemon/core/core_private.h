@@ -18,6 +18,7 @@
 #include "group_state.h"
 #include "idle.h"
 #include "image.h"
+#include "kept.h"
 
 #define NO_INDEX UINT32_MAX
 #define WINDOWS_MAX 64
@@ -124,8 +125,9 @@ struct table {
 	bool past_unknown; /* that has ended: nobody knows what its kernel marked meanwhile */
 	bool resumed_once;
 	bool join_sent;
-	bool deleting;  /* DTR came */
-	bool io_seen;   /* the kernel asked about I/O since the RESUME */
+	bool deleting; /* DTR came */
+	bool io_seen;  /* the kernel asked about I/O since the RESUME */
+	bool was_live; /* ... when an earlier daemon was killed, and nothing of it since that only a live table asks */
 	uint32_t loops; /* CTRs of the kernel's reconnect loop whose RESUME has not come yet */
 	bool echo;      /* the RESUMEs that wait are all of that loop: see is_echo() */
 	enum table_phase phase;
@@ -339,6 +341,11 @@ struct heard {
 struct log {
 	uint32_t index;
 	void *memory;
+	void *kept_memory;
+	struct kept *kept; /* see kept.h; of a core log it is not kept */
+	bool kept_found;   /* a daemon of before left it, and no table has joined since */
+	bool kept_looped; /* kept->looping, as it was found: any region may have been written on one leg */
+	bool goes_on; /* for a table that joins, which that daemon served; false as soon as it is live */
 	struct log_name name;
 	enum log_type type;
 	uint64_t region_count;
@@ -447,6 +454,7 @@ struct unknown_request {
 	enum request_type type;
 	uint32_t seq;
 	uint32_t version; /* 0: free */
+	bool provoked;    /* a status, when it came */
 	uint64_t since_ms;
 };
 

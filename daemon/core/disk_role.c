@@ -306,7 +306,7 @@ void loss_delivered(struct core *core, struct log *log, const struct group_messa
 	table = table_find(core, log->name.uuid, message->luid);
 	if (table == NULL || !reports(message, table->waiting[REQUEST_SET_REGION_SYNC].region))
 		return;
-	health_leg_failed(table);
+	health_leg_failed(log, table, false);
 	answer_waiting(core, table, REQUEST_SET_REGION_SYNC, 0, NULL, 0);
 }
 

@@ -33,9 +33,11 @@ bool health_primary_failed(const struct table *table)
 	return table->letters[0] != '\0' && table->letters[0] != 'A';
 }
 
-void health_leg_failed(struct table *table)
+void health_leg_failed(struct log *log, struct table *table, bool flush)
 {
 	table->leg_failed = true;
+	table->flush_failed = table->flush_failed || flush;
+	kept_health(log, table);
 }
 
 static void tell_health(struct core *core, struct table *table)
@@ -72,9 +74,8 @@ static void take_letters(struct core *core, struct table *table, const struct in
 	if (!table->letters_told)
 		emit_event(core, table_log(core, table), &event);
 	table->letters_told = true;
-	table->leg_failed = true;
-	if (strchr(table->letters, LETTER_FLUSH_ERROR) != NULL)
-		table->flush_failed = true;
+	health_leg_failed(table_log(core, table), table,
+			  strchr(table->letters, LETTER_FLUSH_ERROR) != NULL);
 }
 
 void health_delivered(struct core *core, const struct group_message *message)
@@ -94,8 +95,7 @@ void health_flush_failed(struct core *core, struct log *log)
 
 	if (table == NULL || table->flush_failed)
 		return;
-	table->flush_failed = true;
-	table->leg_failed = true;
+	health_leg_failed(log, table, true);
 	hold_lose_all(core, log, 0);
 }
 

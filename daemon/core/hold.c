@@ -98,11 +98,12 @@ void hold_clear(struct core *core, struct log *log, uint64_t region)
 {
 	if (!bitmap_clear(&log->marked, region))
 		return;
-	if (bitmap_clear(&log->pending, region)) {
+	if (bitmap_test(&log->pending, region)) {
 		/* Marked and cleared before any FLUSH was answered, and its bit may be on its way to the slot; or held in a
 		 * slot that could not be entered again: that bit waits for a flush of the legs as well. */
 		if (log->type == LOG_TYPE_DISK)
 			(void)bitmap_set(&log->leaving, region);
+		(void)bitmap_clear(&log->pending, region);
 		return;
 	}
 	if (log->everything_held)
@@ -145,15 +146,17 @@ static bool hold_begin(struct log *log, uint64_t region)
 	image_set(&log->slot, DISK_SLOT_HEADER_BYTES, bit);
 	if (!image_sure(&log->slot, DISK_SLOT_HEADER_BYTES, bit))
 		return false;
-	(void)bitmap_clear(&log->pending, region);
 	(void)bitmap_set(&log->held, region);
+	(void)bitmap_clear(&log->pending, region);
 	return true;
 }
 
 /* Without the group, its state or quorum nothing that carries marks is answered: what this node holds may be taken
- * over by others. */
+ * over by others; nor without the log device, where what was held before stands nowhere any more. */
 bool hold_flush_may_go(struct core *core, const struct log *log)
 {
+	if (log->opening.failed && log->unflushed_marks && log->held.count > 0)
+		return false;
 	return log->pending.count == 0 && past_stands(log) &&
 	       (!log->unflushed_marks || log_usable(core, log) || PLANTED(PLANT_FLUSH_ALONE));
 }
@@ -219,6 +222,7 @@ void hold_lose_all(struct core *core, struct log *log, int status)
 		emit_event(core, log, &event);
 	log->losing = true;
 	log->again = true;
+	kept_flush(log);
 }
 
 static void add_in_sync(const struct log *log, const struct bitmap *covered,
@@ -248,6 +252,7 @@ void hold_lose_pump(struct core *core, struct log *log)
 	add_in_sync(log, &log->gaining, &message);
 	if (message.region_count == 0) {
 		log->losing = false;
+		kept_flush(log);
 		return;
 	}
 	log->losing_flying = true;

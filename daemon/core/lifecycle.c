@@ -56,11 +56,12 @@ static void refuse_ctr(struct core *core, const struct request *request, int sta
 	emit(core, &effect);
 }
 
-static void release_memory(struct core *core, void *memory)
+static void release_memory(struct core *core, const struct input_request *input)
 {
-	struct effect effect = { .type = EFFECT_RELEASE_MEMORY, .memory = memory };
+	struct effect effect = { .type = EFFECT_RELEASE_MEMORY,
+				 .release = { input->memory, input->kept } };
 
-	if (memory != NULL)
+	if (input->memory != NULL || input->kept != NULL)
 		emit(core, &effect);
 }
 
@@ -99,6 +100,8 @@ static void note_ctr(struct core *core, struct table *table, const struct reques
 	waiting_note(core, table, request);
 	if (request->constructor_terminated && table->loops < UINT32_MAX)
 		table->loops++;
+	if (request->seq != 0) /* else what the shell says in the kernel's stead */
+		kept_loop(table_log(core, table), table);
 }
 
 static void build_table(struct core *core, struct log *log, const struct request *request,
@@ -129,8 +132,9 @@ static void build_table(struct core *core, struct log *log, const struct request
 	unknown_adopt(core, table);
 }
 
-void lifecycle_ctr(struct core *core, const struct request *request, void *memory)
+void lifecycle_ctr(struct core *core, const struct input_request *input)
 {
+	const struct request *request = input->request;
 	struct table *table = table_find(core, request->uuid, request->luid);
 	struct constructor constructor;
 	struct log_name name;
@@ -140,31 +144,34 @@ void lifecycle_ctr(struct core *core, const struct request *request, void *memor
 
 	if (table != NULL && strcmp(table->constructor, request->constructor) == 0) {
 		note_ctr(core, table, request);
-		release_memory(core, memory);
+		release_memory(core, input);
 		return;
 	}
 	make_stale(core, request->luid);
 	r = constructor_parse(request->constructor, &constructor, message, sizeof(message));
 	if (r < 0) {
-		release_memory(core, memory);
+		release_memory(core, input);
 		refuse_ctr(core, request, r, message);
 		return;
 	}
 	log_name_of(request->uuid, &constructor, &name);
 	log = log_find(core, &name);
 	if (free_table(core) == NO_INDEX || (log == NULL && free_log(core) == NO_INDEX)) {
-		release_memory(core, memory);
+		release_memory(core, input);
 		refuse_ctr(core, request, -ENOSPC, "more tables than dmclogd can serve");
 		return;
 	}
 	if (log == NULL) {
-		if (memory == NULL) {
+		if (input->memory == NULL ||
+		    (input->kept == NULL && name.log_type == LOG_TYPE_DISK)) {
+			release_memory(core, input);
 			refuse_ctr(core, request, -ENOMEM, "no memory for the bitmaps of this log");
 			return;
 		}
-		log = log_build(core, free_log(core), &name, &constructor, memory);
+		log = log_build(core, free_log(core), &name, &constructor, input->memory,
+				input->kept);
 	} else {
-		release_memory(core, memory);
+		release_memory(core, input);
 	}
 	build_table(core, log, request, &constructor);
 }
@@ -208,8 +215,10 @@ static void free_table_and_log(struct core *core, struct table *table)
 	table->used = false;
 	core->table_count--;
 	log->tables--;
-	if (log->unknown_luid == table->luid)
+	if (log->unknown_luid == table->luid) {
 		log->unknown_luid = 0;
+		kept_live(core, log);
+	}
 	if (log->tables == 0) {
 		if (member_own(core, log) != NULL && core->local.in_group)
 			multicast(core, log, &unfollow);
@@ -278,127 +287,6 @@ void lifecycle_device_closed(struct core *core, uint32_t log)
 	core->logs[log]->device = DEVICE_CLOSED;
 }
 
-static bool same_device(const struct log *a, const struct log *b)
-{
-	return a == b ||
-	       (a->type == LOG_TYPE_DISK && b->type == LOG_TYPE_DISK &&
-		a->name.log_major == b->name.log_major && a->name.log_minor == b->name.log_minor);
-}
-
-/* The table of this node that stands in the way of a RESUME: same uuid or same log device, and not
- * suspended. */
-static struct table *rival(struct core *core, const struct table *table)
-{
-	const struct log *log = table_log(core, table);
-
-	for (uint32_t i = 0; i < core->tables_end; i++) {
-		struct table *other = &core->tables[i];
-		const struct log *its;
-
-		if (!other->used || other == table || other->conflict ||
-		    other->phase == TABLE_NEW || other->phase == TABLE_READY ||
-		    (other->phase == TABLE_JOINING && !other->join_sent))
-			continue;
-		its = table_log(core, other);
-		if (same_device(log, its) || strcmp(log->name.uuid, its->name.uuid) == 0)
-			return other;
-	}
-	return NULL;
-}
-
-static void begin_leaving(struct core *core, struct table *table)
-{
-	struct log *log = table_log(core, table);
-
-	if (table->conflict) {
-		table->conflict = false;
-		table->phase = TABLE_READY;
-		return;
-	}
-	table->phase = TABLE_LEAVING;
-	log->again = true;
-	closing_begin(log, table_index(core, table));
-}
-
-/*
- * A thread of the kernel that found no listener sends CTR and RESUME before its request, whenever it gets to run: its
- * RESUME may come after another thread's POSTSUSPEND.  Such an echo opens the log of a table that the kernel has
- * suspended: its legs are not kept open, and nothing about I/O is asked of it.  It must not stand in the way of
- * its successor.  Nor does it wait where the others have the mirror with another geometry or log device by now: its table was
- * suspended in the order before, and a status ioctl whose loop this is would keep the new table from being swapped in.
- */
-static bool is_echo(const struct table *table)
-{
-	return table->phase == TABLE_LIVE && table->legs != LEGS_OPEN &&
-	       (table->dm_suspended || !table->io_seen);
-}
-
-/* The group says nothing against it: what else there is of this uuid has ended, and what this node left behind is known. */
-static bool join_possible(struct core *core, struct log *log)
-{
-	const struct member *me = member_own(core, log);
-
-	return core->local.active && !membership_left_behind(core, log) &&
-	       !entry_in_the_way(core, &log->name) && (me == NULL || me->use == MEMBER_FOLLOWS) &&
-	       log->copier.flying == 0 && log->io_flying == 0;
-}
-
-/* A daemon of before may have let its kernel write: until there is a new table everything counts as held. */
-static void take_predecessor(struct core *core, struct log *log, struct table *table)
-{
-	bool unknown = predecessor_take(core, log) || table->past_unknown;
-
-	struct effect_event event = { .event = EVENT_UNKNOWN_PAST, .luid = table->luid };
-
-	table->past_unknown = false;
-	if (!unknown || PLANTED(PLANT_UNKNOWN_PAST_IGNORED))
-		return;
-	log->everything_held = true;
-	log->unflushed_marks = true;
-	log->unknown_luid = table->luid;
-	emit_event(core, log, &event);
-}
-
-static void join(struct core *core, struct table *table)
-{
-	struct log *log = table_log(core, table);
-	struct table *other = rival(core, table);
-	struct group_message message = { .luid = table->luid, .stateless = !log->has_state };
-	struct effect_event event = {
-		.event = EVENT_CONFLICT,
-		.luid = table->luid,
-		.text = "another table with this uuid or log device is in use"
-	};
-
-	if (other != NULL && is_echo(other)) {
-		begin_leaving(core, other);
-		core->pump_all = true;
-		return;
-	}
-	if (other != NULL && (other->phase == TABLE_LIVE || other->phase == TABLE_PRESUSPENDED) &&
-	    !other->deleting) {
-		table->conflict = true;
-		table->phase = TABLE_LIVE;
-		emit_event(core, log, &event);
-		answer_waiting(core, table, REQUEST_RESUME, 0, NULL, 0);
-		unknown_again(core, table);
-		return;
-	}
-	if (other == NULL && table->echo && entry_replaced(core, &log->name)) {
-		(void)predecessor_take(core, log);
-		table->phase = TABLE_READY;
-		answer_waiting(core, table, REQUEST_RESUME, 0, NULL, 0);
-		return;
-	}
-	if (other != NULL || log->phase != LOG_CLOSED || !join_possible(core, log))
-		return;
-	take_predecessor(core, log, table);
-	message.fresh = !table->resumed_once && !log->everything_held;
-	message.everything = log->everything_held && !PLANTED(PLANT_EVERYTHING_UNSAID);
-	table->join_sent = true;
-	membership_join(core, log, &message);
-}
-
 void table_live(struct core *core, struct table *table)
 {
 	struct log *log = table_log(core, table);
@@ -415,9 +303,13 @@ void table_live(struct core *core, struct table *table)
 	table->legs_retry_ms = 0;
 	table->legs_complained = false;
 	log->live = table_index(core, table);
-	if (log->unsynced_luid != table->luid)
+	log->goes_on = false;
+	if (log->unsynced_luid != table->luid) {
+		kept_forget(log);
 		bitmap_clear_all(&log->unsynced);
+	}
 	log->unsynced_luid = table->luid;
+	kept_live(core, log);
 	log->again = true;
 	core->pump_all = true; /* a rival may wait to hear that it is one */
 	answer_waiting(core, table, REQUEST_RESUME, 0, NULL, 0);
@@ -437,21 +329,24 @@ static void table_pump(struct core *core, struct log *log, struct table *table)
 		if (table->phase == TABLE_LIVE || table->phase == TABLE_PRESUSPENDED)
 			answer_waiting(core, table, REQUEST_RESUME, 0, NULL, 0);
 	}
-	if (table->conflict && !table->deleting && rival(core, table) == NULL) {
-		/* It has the log for itself now; what its kernel marked meanwhile nobody knows. */
+	if (table->phase == TABLE_LIVE)
+		kept_loop(log, table);
+	if (table->conflict && !table->deleting && table_rival(core, table) == NULL) {
+		/* It has the log for itself now; what its kernel marked meanwhile nobody knows, but for one that the
+		 * kernel has not asked for anything: the echo of a new table's, which came too early. */
 		table->conflict = false;
 		table->phase = TABLE_JOINING;
-		table->past_unknown = true;
+		table->past_unknown = table->io_seen || log->kept->luid == 0;
 	}
 	if (table->phase == TABLE_JOINING && !table->join_sent) {
 		if (table->deleting)
 			table->phase = TABLE_READY;
 		else
-			join(core, table);
+			table_join(core, table);
 	}
 	if ((table->phase == TABLE_LIVE || table->phase == TABLE_PRESUSPENDED) &&
 	    (table->deleting || table->waiting[REQUEST_POSTSUSPEND].active))
-		begin_leaving(core, table);
+		table_leave(core, table);
 	if (table->phase == TABLE_READY || table->phase == TABLE_NEW)
 		answer_waiting(core, table, REQUEST_POSTSUSPEND, 0, NULL, 0);
 }

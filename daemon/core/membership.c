@@ -315,7 +315,8 @@ bool membership_left_behind(struct core *core, const struct log *log)
 	const struct group_node *me = group_node_find(core, core->config.node_id);
 	const struct member *departed;
 
-	if (log == NULL || log->live != NO_INDEX || log->everything_held || me == NULL ||
+	if (log == NULL || log->live != NO_INDEX || log->everything_held || log->goes_on ||
+	    me == NULL || (log->kept_found && log->kept->live) ||
 	    predecessor_known(core, log->name.uuid))
 		return false;
 	departed = member_departed(entry_find(core, &log->name), me->node_id, me->boot_id);

@@ -185,7 +185,7 @@ static void merge_piece(struct log *log, uint64_t first_bit, const uint8_t *data
 			continue;
 		for (; region < end; region++) {
 			/* A kernel that goes on from before was told that this one is in sync. */
-			if ((log->everything_held || log->live != NO_INDEX) &&
+			if ((log->everything_held || log->goes_on || log->live != NO_INDEX) &&
 			    image_test(&log->base, DISK_BITMAP_OFFSET_BYTES, region))
 				(void)bitmap_set(&log->replicated.lost, region);
 			image_clear(&log->base, DISK_BITMAP_OFFSET_BYTES, region);

@@ -87,6 +87,8 @@
 	X(DURABLE_STALE)                                                                             \
 	/* after a restart nothing counts as held */                                                 \
 	X(UNKNOWN_PAST_IGNORED)                                                                      \
+	/* MARK is answered before the mark stands where the next daemon finds it */                 \
+	X(MARK_KEPT_LATE)                                                                            \
 	PLANT_LIST_CLUSTER(X)
 
 /* Those that need more than one node. */
@@ -185,6 +187,10 @@
 	X(CLOSED_UNSAID)                                                                   \
 	/* who gets the disk role leaves base bits of regions out of sync */               \
 	X(ROLE_KEEPS_BASE)                                                                 \
+	/* after a restart nothing is held that is not marked */                           \
+	X(IDLE_UNKEPT)                                                                     \
+	/* ... nor that was to be let go behind a flush under way */                       \
+	X(RELEASING_UNKEPT)                                                                \
 	/* no status tells of what came before its table is resumed */                     \
 	X(EARLY_UNSAID)                                                                    \
 	PLANT_LIST_FOREIGN(X)

@@ -289,8 +289,8 @@ static void proxy_changed(struct log *log, uint32_t node_id)
 		if (log->own_slot == NO_INDEX || log->entering != ENTER_NONE ||
 		    !image_sure(&log->slot, DISK_SLOT_HEADER_BYTES,
 				region >> log->layout.granularity)) {
-			(void)bitmap_clear(&log->held, region);
 			(void)bitmap_set(&log->pending, region);
+			(void)bitmap_clear(&log->held, region);
 		}
 		region = bitmap_next(&log->held, region + 1);
 	}

@@ -2,7 +2,7 @@
 /*
  * Finds tables and logs, and lays a log out in the memory that came with its CTR.
  *
- * A log's memory is fixed when it is built: 14 bitmaps and one more for what members hold by messages, the list of idle holds,
+ * A log's memory is fixed when it is built: 14 bitmaps (six of them with a disk log in kept memory, see kept.c) and one more for what members hold by messages, the list of idle holds,
  * what is kept behind a snapshot, and three copies each of base and slot.  For 16 Mi regions that is about 45 MiB.
  */
 #include <assert.h>
@@ -79,7 +79,7 @@ static size_t log_struct_bytes(void)
 	return (sizeof(struct log) + 63) & ~(size_t)63;
 }
 
-#define LOG_BITMAPS 16
+#define LOG_BITMAPS 10
 /* A core log with more regions keeps what members hold with 32 regions a bit. */
 #define HOLD_EXACT_REGIONS_MAX 65536
 #define HOLD_GRANULARITY 5
@@ -99,6 +99,9 @@ size_t log_memory_bytes(const struct core_config *config, const struct construct
 	size_t bytes = log_struct_bytes();
 
 	bytes += LOG_BITMAPS * bitmap_bytes(constructor->region_count);
+	bytes += KEPT_BITMAPS * bitmap_summary_bytes(constructor->region_count);
+	if (constructor->type == LOG_TYPE_CORE)
+		bytes += kept_bytes(constructor->region_count);
 	bytes += idle_bytes(config->hot_regions);
 	bytes += CATCH_UP_BYTES;
 	bytes += CORE_NODES_MAX * bitmap_bytes(hold_bits(constructor->region_count));
@@ -116,18 +119,12 @@ static void build_bitmaps(struct log *log, uint8_t *memory)
 		&log->replicated.lost,
 		&log->replicated.reported,
 		&log->replicated.claimed,
-		&log->marked,
-		&log->held,
-		&log->pending,
-		&log->leaving,
-		&log->releasing,
 		&log->gained,
 		&log->gaining,
 		&log->windowed,
 		&log->reclaim,
 		&log->undurable,
 		&log->merging,
-		&log->unsynced,
 	};
 
 	for (uint32_t i = 0; i < LOG_BITMAPS; i++) {
@@ -146,7 +143,7 @@ static void build_holds(struct log *log, uint8_t *memory)
 }
 
 struct log *log_build(struct core *core, uint32_t index, const struct log_name *name,
-		      const struct constructor *constructor, void *memory)
+		      const struct constructor *constructor, void *memory, void *kept)
 {
 	struct log *log = memory;
 	uint8_t *bytes = memory;
@@ -165,6 +162,13 @@ struct log *log_build(struct core *core, uint32_t index, const struct log_name *
 	bytes += log_struct_bytes();
 	build_bitmaps(log, bytes);
 	bytes += LOG_BITMAPS * bitmap_bytes(log->region_count);
+	log->kept_memory = kept;
+	if (kept == NULL) {
+		kept = bytes;
+		bytes += kept_bytes(log->region_count);
+	}
+	kept_place(core, log, kept, bytes);
+	bytes += KEPT_BITMAPS * bitmap_summary_bytes(log->region_count);
 	idle_init(&log->idle, core->config.hot_regions, bytes);
 	bytes += idle_bytes(core->config.hot_regions);
 	log->catch_up.bytes = bytes;
@@ -186,7 +190,8 @@ struct log *log_build(struct core *core, uint32_t index, const struct log_name *
 
 void log_free(struct core *core, struct log *log)
 {
-	struct effect effect = { .type = EFFECT_RELEASE_MEMORY, .memory = log->memory };
+	struct effect effect = { .type = EFFECT_RELEASE_MEMORY,
+				 .release = { log->memory, log->kept_memory } };
 
 	assert(log->tables == 0 && log->io_flying == 0);
 	core->logs[log->index] = NULL;

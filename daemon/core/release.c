@@ -25,8 +25,8 @@ static void take_batch(struct bitmap *from, struct bitmap *to)
 	uint64_t region = bitmap_next(from, 0);
 
 	for (uint32_t i = 0; region != BITMAP_NONE && i < RELEASE_BATCH_MAX; i++) {
-		(void)bitmap_clear(from, region);
 		(void)bitmap_set(to, region);
+		(void)bitmap_clear(from, region);
 		region = bitmap_next(from, region + 1);
 	}
 }
@@ -75,6 +75,7 @@ static void release_begin(struct core *core, struct log *log, struct table *tabl
 		return;
 	}
 	log->release = RELEASE_FLUSHING;
+	kept_flush(log);
 	log->leg_flushes++;
 	emit_table(core, EFFECT_FLUSH_LEGS, table);
 }
@@ -121,6 +122,7 @@ static void release_finish(struct core *core, struct log *log)
 	}
 	bitmap_clear_all(&log->gaining);
 	log->release = RELEASE_NONE;
+	kept_flush(log);
 }
 
 void release_flushed(struct core *core, struct log *log, int status)
@@ -128,10 +130,8 @@ void release_flushed(struct core *core, struct log *log, int status)
 	struct table *table = live_table(core, log);
 
 	assert(table != NULL && log->release == RELEASE_FLUSHING);
-	if (status < 0 && !PLANTED(PLANT_LEG_FLUSH_ERROR)) {
-		health_leg_failed(table);
-		table->flush_failed = true;
-	}
+	if (status < 0 && !PLANTED(PLANT_LEG_FLUSH_ERROR))
+		health_leg_failed(log, table, true);
 	log->release_ticket = health_ask(table);
 	log->release = RELEASE_CHECKING;
 }
@@ -207,6 +207,7 @@ void release_all(struct core *core, struct log *log, struct table *table)
 		return;
 	}
 	log->release = RELEASE_FLUSHING;
+	kept_flush(log);
 	log->leg_flushes++;
 	emit_table(core, EFFECT_FLUSH_LEGS, table);
 }

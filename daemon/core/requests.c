@@ -86,6 +86,8 @@ static void mark_or_clear(struct core *core, struct table *table, struct log *lo
 	}
 	log->active_ms = core->now_ms;
 	table->io_seen = true;
+	if (PLANTED(PLANT_MARK_KEPT_LATE) && request->type == REQUEST_MARK)
+		answer(core, table, REQUEST_MARK, 0);
 	/* Only the resumed table's kernel can write; a rival's FLUSH fails instead. */
 	for (uint32_t i = 0; i < request->region_count && is_live(core, table, log); i++) {
 		if (request->type == REQUEST_CLEAR)
@@ -94,8 +96,10 @@ static void mark_or_clear(struct core *core, struct table *table, struct log *lo
 			hold_mark(log, request->regions[i]);
 	}
 	if (request->type != REQUEST_CLEAR && request->region_count > 0 &&
-	    !is_live(core, table, log))
+	    !is_live(core, table, log)) {
 		table->unheld_marks = true; /* its FLUSH fails */
+		kept_forget(log);           /* nor does the next daemon know of them */
+	}
 	if (request->type != REQUEST_FLUSH)
 		answer(core, table, request->type, 0);
 }
@@ -217,6 +221,14 @@ static bool comes_too_early(const struct table *table, enum request_type type)
 				     (table->phase == TABLE_READY && !table->resumed_once));
 }
 
+/* So ask only tables that are live: a CLEAR may come late. */
+static bool shows_life(const struct request *request)
+{
+	return request->type == REQUEST_IN_SYNC || request->type == REQUEST_MARK ||
+	       request->type == REQUEST_GET_RESYNC_WORK ||
+	       (request->type == REQUEST_FLUSH && request->region_count > 0);
+}
+
 bool request_changes(enum request_type type)
 {
 	return type == REQUEST_MARK || type == REQUEST_CLEAR || type == REQUEST_FLUSH ||
@@ -229,6 +241,10 @@ void request_answer(struct core *core, struct table *table, const struct request
 	int64_t none[2] = { 0, 0 };
 	uint64_t number;
 
+	if (shows_life(request))
+		(void)table_outlived(core, table);
+	if (shows_life(request) && table->phase != TABLE_JOINING)
+		table->was_live = false;
 	if (comes_too_early(table, request->type)) {
 		table->waiting[request->type].active = false;
 		unknown_hold(core, request);

@@ -18,7 +18,7 @@ void log_name_of(const char *uuid, const struct constructor *constructor,
 		 struct log_name *ret_name);
 size_t log_memory_bytes(const struct core_config *config, const struct constructor *constructor);
 struct log *log_build(struct core *core, uint32_t index, const struct log_name *name,
-		      const struct constructor *constructor, void *memory);
+		      const struct constructor *constructor, void *memory, void *kept);
 void log_free(struct core *core, struct log *log);
 
 /* ---- core.c ---- */
@@ -46,7 +46,7 @@ void log_pump(struct core *core, struct log *log);
 
 /* ---- lifecycle.c: CTR, DTR, PRESUSPEND, POSTSUSPEND, RESUME ---- */
 
-void lifecycle_ctr(struct core *core, const struct request *request, void *memory);
+void lifecycle_ctr(struct core *core, const struct input_request *input);
 void lifecycle_request(struct core *core, struct table *table, const struct request *request);
 void lifecycle_device_opened(struct core *core, const struct input_device_opened *device);
 void lifecycle_device_closed(struct core *core, uint32_t log);
@@ -54,8 +54,14 @@ void lifecycle_pump(struct core *core, struct log *log);
 /* The log is usable: the table that waits in RESUME goes on. */
 void table_live(struct core *core, struct table *table);
 
+/* ---- joining.c: which of a node's tables has the log ---- */
+/* The table that stands in the way of a RESUME: same uuid or same log device, and not suspended. */
+struct table *table_rival(struct core *core, const struct table *table);
+void table_leave(struct core *core, struct table *table);
+void table_join(struct core *core, struct table *table); /* its RESUME waits */
+/* A table in conflict has the log now: the other one was ended while there was no daemon. */
+bool table_outlived(struct core *core, struct table *table);
 /* ---- unknown.c ---- */
-
 void unknown_ask(struct core *core, const struct request *request);
 /* A request that comes before its table is live: it is told to come again when that is so. */
 void unknown_hold(struct core *core, const struct request *request);
@@ -172,7 +178,7 @@ uint64_t health_ask(struct table *table);
 bool health_failed(const struct table *table);
 bool health_primary_failed(const struct table *table);
 /* A leg failed: it counts as failed as long as the table lives. */
-void health_leg_failed(struct table *table);
+void health_leg_failed(struct log *log, struct table *table, bool flush);
 
 /* ---- own_slot.c ---- */
 

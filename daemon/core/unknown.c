@@ -10,10 +10,10 @@
  *   STATUS_INFO, STATUS_TABLE  -ESRCH: they build the log again, and the text that they lose does no harm
  *   GET_SYNC_COUNT             0, always a safe answer; it is asked for tables that are not live, too
  *   GET_RESYNC_WORK, IS_REMOTE_RECOVERING  what they always get
- *   CLEAR                      0
  *   RESUME and all about I/O   wait; a status is provoked, which leads to CTR and RESUME; then the RESUME is
  *                              answered, and the others are told to come again (EAGAIN)
  *   FLUSH, MARK                -EIO, where another luid of this uuid is live
+ *   CLEAR                      0, there
  *   RESUME                     0, there: a status would reach the other luid, and whoever waits in the loop asks again
  *   DTR                        0: it is gone, or the first answer came too late
  *   PRESUSPEND, POSTSUSPEND    -ESRCH, which the kernel ignores
@@ -54,7 +54,7 @@ static bool provoked_lately(struct core *core, uint64_t luid)
 	for (uint32_t i = 0; i < UNKNOWN_REQUESTS_MAX; i++) {
 		const struct unknown_request *entry = &core->unknown_requests[i];
 
-		if (entry->version != 0 && entry->luid == luid &&
+		if (entry->version != 0 && entry->luid == luid && entry->provoked &&
 		    core->now_ms < entry->since_ms + PROVOKE_MS)
 			return true;
 	}
@@ -85,11 +85,19 @@ static struct unknown_request entry_of(const struct core *core, const struct req
 	return entry;
 }
 
+static struct unknown_request *hold(struct core *core, const struct request *request)
+{
+	struct unknown_request *entry =
+		&core->unknown_requests[core->unknown_next++ % UNKNOWN_REQUESTS_MAX];
+
+	/* The oldest makes room: the kernel asks again in 15 s. */
+	*entry = entry_of(core, request);
+	return entry;
+}
+
 void unknown_hold(struct core *core, const struct request *request)
 {
-	/* The oldest makes room: the kernel asks again in 15 s. */
-	core->unknown_requests[core->unknown_next++ % UNKNOWN_REQUESTS_MAX] =
-		entry_of(core, request);
+	(void)hold(core, request);
 }
 
 /* Another luid of this uuid is live, and the kernel says so too: this one is suspended for good. */
@@ -116,7 +124,8 @@ void unknown_ask(struct core *core, const struct request *request)
 		answer(core, &entry, -EIO, NULL, 0);
 		return;
 	}
-	if (request->type == REQUEST_RESUME && other_is_live(core, request->uuid)) {
+	if ((request->type == REQUEST_RESUME || request->type == REQUEST_CLEAR) &&
+	    other_is_live(core, request->uuid)) {
 		answer(core, &entry, 0, NULL, 0);
 		return;
 	}
@@ -132,7 +141,6 @@ void unknown_ask(struct core *core, const struct request *request)
 		answer(core, &entry, 0, none, sizeof(none));
 		return;
 	case REQUEST_DTR:
-	case REQUEST_CLEAR: /* everything counts as held, and stays so */
 		answer(core, &entry, 0, NULL, 0);
 		return;
 	case REQUEST_RESUME:
@@ -140,9 +148,10 @@ void unknown_ask(struct core *core, const struct request *request)
 	case REQUEST_IN_SYNC:
 	case REQUEST_FLUSH:
 	case REQUEST_MARK:
+	case REQUEST_CLEAR:
 	case REQUEST_SET_REGION_SYNC:
 		lately = provoked_lately(core, request->luid);
-		unknown_hold(core, request);
+		hold(core, request)->provoked = !lately;
 		if (!lately)
 			unknown_provoke(core, request->uuid, request->luid);
 		return;

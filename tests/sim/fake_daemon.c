@@ -14,7 +14,7 @@
 #define ALIGN_BYTES 64
 
 /* A core is large and little of it is used: large memory comes from mmap, whose pages are zero already. */
-static void *aligned_zeroed(size_t bytes)
+void *aligned_zeroed(size_t bytes)
 {
 	char *memory = calloc(1, bytes + 2 * ALIGN_BYTES);
 	size_t skip;
@@ -26,7 +26,7 @@ static void *aligned_zeroed(size_t bytes)
 	return memory + skip;
 }
 
-static void aligned_free(void *memory)
+void aligned_free(void *memory)
 {
 	size_t skip;
 
@@ -36,16 +36,23 @@ static void aligned_free(void *memory)
 	free((char *)memory - skip);
 }
 
-void *daemon_allocate(struct sim *sim, struct node *node, size_t bytes)
+void daemon_allocate(struct sim *sim, struct node *node, struct input_request *input)
 {
 	struct daemon_process *daemon = &node->daemon;
+	size_t bytes = core_ctr_memory_bytes(daemon->core, input->request);
+	uint64_t name;
 
+	if (bytes == 0)
+		return;
 	if (daemon->allocated_count == CORE_LOGS_MAX) {
 		violate(sim, "5", "logs are not released");
-		return NULL;
+		return;
 	}
-	daemon->allocated[daemon->allocated_count] = aligned_zeroed(bytes);
-	return daemon->allocated[daemon->allocated_count++];
+	input->memory = aligned_zeroed(bytes);
+	daemon->allocated[daemon->allocated_count++] = input->memory;
+	bytes = core_ctr_kept_bytes(daemon->core, input->request, &name);
+	if (bytes > 0)
+		input->kept = kept_find(sim, node, name, bytes);
 }
 
 void daemon_release(struct sim *sim, struct node *node, void *memory)
@@ -104,6 +111,7 @@ void daemon_start(struct sim *sim, struct node *node)
 	daemon->deadline_ms = daemon->scheduled_ms = UINT64_MAX;
 	daemon->core = core_init(daemon->memory, &config, daemon_effect, node, sim->now_ms);
 	daemon->alive = true;
+	kept_daemon_starts(sim, node);
 	NOTE(sim, "daemon start", node->index, 0, "node %u: daemon starts", node->index);
 	daemon_tell_predecessors(sim, node);
 	cluster_daemon_started(sim, node);
@@ -187,20 +195,26 @@ void daemon_crash(struct sim *sim, struct node *node)
 
 void daemon_kill(struct sim *sim, struct node *node)
 {
+	if (node->daemon.alive && !kept_kill(sim, node))
+		daemon_end(sim, node);
+}
+
+void daemon_end(struct sim *sim, struct node *node)
+{
 	if (!node->daemon.alive)
 		return;
 	sim->counts.daemon_crashes++;
 	daemon_crash(sim, node);
-	schedule_in(sim, rng_below(&sim->rng, 20000), ITEM_DAEMON_START, node, NULL);
+	schedule_in(sim, rng_below(&sim->rng, sim->profile.down_ms), ITEM_DAEMON_START, node, NULL);
 }
 
 void daemon_step(struct sim *sim, struct node *node, struct input *input)
 {
-	if (sim->failed || !node->daemon.alive)
+	if (sim->failed || !node->daemon.alive || node->daemon.dying)
 		return;
 	input->now_ms = sim->now_ms;
 	core_step(node->daemon.core, input);
-	if (sim->failed)
+	if (sim->failed || node->daemon.dying)
 		return;
 	clean_check_core(sim, node);
 	count_check(sim, node);
@@ -211,7 +225,6 @@ void daemon_take_request(struct sim *sim, struct node *node)
 	struct daemon_process *daemon = &node->daemon;
 	struct request *request = &node->socket[node->socket_head];
 	struct input input = { .type = INPUT_REQUEST, .request = { .request = request } };
-	size_t bytes;
 
 	node->socket_head = (node->socket_head + 1) % SOCKET_MAX;
 	node->socket_count--;
@@ -224,9 +237,7 @@ void daemon_take_request(struct sim *sim, struct node *node)
 	     request_type_name(request->type), (unsigned int)request->luid, request->seq,
 	     request->region_count,
 	     request->region_count > 0 ? (unsigned int)request->regions[0] : 0);
-	bytes = core_ctr_memory_bytes(daemon->core, request);
-	if (bytes > 0)
-		input.request.memory = daemon_allocate(sim, node, bytes);
+	daemon_allocate(sim, node, &input.request);
 	daemon_step(sim, node, &input);
 }
 

@@ -26,6 +26,7 @@ static const char *const event_names[] = {
 	[EVENT_CONFLICT] = "conflict",
 	[EVENT_REFUSED] = "refused",
 	[EVENT_UNKNOWN_PAST] = "unknown past",
+	[EVENT_KNOWN_PAST] = "known past",
 };
 
 static struct dmdev *dev_of_uuid(struct sim *sim, struct node *node, const char *uuid)
@@ -139,13 +140,8 @@ static void copy(struct sim *sim, struct node *node, const struct effect *effect
 	legs_copy(sim, node, &effect->copy);
 }
 
-void daemon_effect(void *context, const struct effect *effect)
+static void carry_out(struct sim *sim, struct node *node, const struct effect *effect)
 {
-	struct node *node = context;
-	struct sim *sim = node->sim;
-
-	if (sim->failed)
-		return;
 	switch (effect->type) {
 	case EFFECT_ANSWER:
 		kernel_answer(sim, node, &effect->answer);
@@ -185,7 +181,8 @@ void daemon_effect(void *context, const struct effect *effect)
 		daemon_schedule_timer(sim, node);
 		break;
 	case EFFECT_RELEASE_MEMORY:
-		daemon_release(sim, node, effect->memory);
+		daemon_release(sim, node, effect->release.memory);
+		kept_release(sim, node, effect->release.kept);
 		break;
 	case EFFECT_PROVOKE:
 		helper_begin(sim, node, HELPER_PROVOKE, effect->table.table, effect);
@@ -199,6 +196,16 @@ void daemon_effect(void *context, const struct effect *effect)
 		     effect->event.number, effect->event.status, effect->event.text);
 		break;
 	}
+}
+
+void daemon_effect(void *context, const struct effect *effect)
+{
+	struct node *node = context;
+
+	if (node->sim->failed || !kept_before_effect(node))
+		return;
+	carry_out(node->sim, node, effect);
+	kept_after_effect(node);
 }
 
 static void open_device_done(struct sim *sim, struct node *node, const struct helper *helper)

@@ -200,6 +200,8 @@ void group_deliver(struct sim *sim, struct node *node)
 	event = *ring_event(ring, at); /* the step may add to the order */
 	ring_event(ring, at)->delivered = true;
 	segment->at++;
+	if (segment->at > ring->delivered)
+		ring->delivered = segment->at;
 	if (event.parcel == NULL)
 		deliver_view(sim, node, &event);
 	else

@@ -30,7 +30,7 @@ static struct ring *ring_new(struct sim *sim, uint32_t nodes)
 	ring->members = ring->ever = 0;
 	ring->broken = false;
 	ring->refs = 0;
-	ring->first = ring->end = 0;
+	ring->first = ring->end = ring->delivered = 0;
 	return ring;
 }
 

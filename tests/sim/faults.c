@@ -60,6 +60,7 @@ void node_crash(struct sim *sim, struct node *node, bool power_cut)
 	node->up = false;
 	schedule_drop(sim, node_owns, node);
 	daemon_crash(sim, node);
+	kept_forget_all(node);
 	node->group.delivery_scheduled = node->group.send_scheduled = false;
 	node->quorum_scheduled = false;
 	engine_stop(sim, node);
@@ -295,6 +296,7 @@ void faults_stop(struct sim *sim)
 			schedule_in(sim, 0, ITEM_ENGINE_START, &sim->nodes[i], NULL);
 		sim->nodes[i].paused_ms = sim->nodes[i].daemon_paused_ms = 0;
 		sim->nodes[i].watchdog_ms = 0;
+		sim->nodes[i].daemon.effects_left = 0;
 		paths_heal(sim, &sim->nodes[i]);
 		schedule_in(sim, rng_below(&sim->rng, 5000), ITEM_NODE_START, &sim->nodes[i], NULL);
 		schedule_in(sim, rng_below(&sim->rng, 5000), ITEM_DAEMON_START, &sim->nodes[i],

@@ -163,7 +163,6 @@ static void submit(struct sim *sim, struct node *node, const struct request *req
 	struct foreign *foreign = &sim->foreign;
 	struct table *table = table_of_luid(sim, node, request->luid);
 	struct input input = { .type = INPUT_REQUEST, .request = { .request = request } };
-	size_t bytes = core_ctr_memory_bytes(node->daemon.core, request);
 
 	NOTE(sim, "foreign request", request->type, request->regions[0],
 	     "node %u: foreign %s luid %u seq %u, %u regions, first %u", node->index,
@@ -172,8 +171,7 @@ static void submit(struct sim *sim, struct node *node, const struct request *req
 	foreign->asker = node;
 	foreign->seq = request->seq;
 	foreign->wild = table != NULL && is_wild(table, request);
-	if (bytes > 0)
-		input.request.memory = daemon_allocate(sim, node, bytes);
+	daemon_allocate(sim, node, &input.request);
 	daemon_step(sim, node, &input);
 	foreign->asker = NULL;
 }

@@ -97,8 +97,10 @@ void seed_run(const struct options *options, struct seed_result *ret_result)
 		.nodes = sim->node_count,
 	};
 	memcpy(ret_result->message, sim->message, sizeof(sim->message));
-	for (uint32_t i = 0; i < sim->node_count; i++)
+	for (uint32_t i = 0; i < sim->node_count; i++) {
 		daemon_free(&sim->nodes[i]);
+		kept_forget_all(&sim->nodes[i]);
+	}
 	sim_free_all(sim);
 	free(sim);
 }

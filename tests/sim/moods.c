@@ -235,6 +235,30 @@ static void halves_meet(struct rng *rng, struct profile *profile)
 	profile->config.hot_regions = 8;
 }
 
+/* Daemons are killed again and again, and started at once, while legs fail and holds are let go all the time. */
+static void killed(struct rng *rng, struct profile *profile)
+{
+	no_faults(profile);
+	profile->few_regions = true;
+	profile->think_ms = rng_one_in(rng, 2) ? 2 : 20;
+	profile->depth = 8;
+	profile->read_percent = 10;
+	profile->flush_percent = 0;
+	profile->hot_percent = 50;
+	profile->status_ms = 500;
+	profile->admin_ms = 10000;
+	profile->weight_daemon_crash = 2;
+	profile->weight_leg = 1;
+	profile->fault_events = 100;
+	profile->down_ms = 300;
+	profile->slow_io_one_in = 20;
+	profile->slow_io_ms = 50;
+	profile->fd_store = true;
+	profile->config.idle_ms = rng_one_in(rng, 2) ? 10 : 100;
+	profile->config.hot_regions = 8;
+	profile->config.resync_bytes_per_second = 0;
+}
+
 static const struct {
 	const char *name;
 	void (*choose)(struct rng *rng, struct profile *profile);
@@ -252,6 +276,7 @@ static const struct {
 	{ "late-base", late_base },
 	{ "no-log", no_log },
 	{ "halves-meet", halves_meet },
+	{ "killed", killed },
 };
 
 #define MOODS_DRAWN 5

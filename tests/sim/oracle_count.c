@@ -22,7 +22,7 @@ bool state_is_newest(const struct sim *sim, const struct node *node)
 	if (sim->node_count == 1)
 		return true;
 	if (member->path_count != 1 || node->ring == NULL || node->ring->broken ||
-	    !cluster_quorate(sim, node))
+	    !cluster_quorate(sim, node) || member->path[0].at < member->path[0].ring->delivered)
 		return false;
 	for (uint32_t i = 0; i < sim->node_count; i++) {
 		const struct membership *other = &sim->nodes[i].group;

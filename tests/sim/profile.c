@@ -73,6 +73,7 @@ static void choose_cluster_faults(struct sim *sim, struct profile *profile)
 	profile->token_ms = PICK(rng, 50, 1000, 5000);
 	profile->try_again_one_in = PICK(rng, 0, 0, 5, 100);
 	profile->boot_ms = 60000;
+	profile->down_ms = 20000;
 	profile->fence_ms = 10000;
 	profile->cut_ms = 30000;
 	if (profile->nodes == 1)

@@ -317,6 +317,9 @@ struct daemon_process {
 	uint32_t allocated_count;
 	uint32_t node_id;
 	bool socket_scheduled;
+	uint32_t effects_left; /* it is killed behind so many more, or 0: not so */
+	bool dies_before;      /* ... or just before the last one of them */
+	bool dying;            /* so it was: what the step does after that never happens */
 };
 
 struct node {
@@ -332,6 +335,7 @@ struct node {
 	uint32_t socket_head, socket_count;
 	struct dmdev devs[SIM_MIRRORS_MAX];
 	struct daemon_process daemon;
+	struct kept_memory kept[SIM_KEPT_MAX];
 	/* the cluster */
 	bool engine;        /* corosync runs */
 	uint32_t component; /* of the network: nodes of the same one hear each other */
@@ -371,7 +375,7 @@ struct profile {
 	uint32_t weight_node_crash, weight_daemon_crash, weight_disk, weight_leg, weight_lost;
 	uint32_t weight_partition, weight_engine, weight_pause, weight_all, weight_path,
 		weight_operator, weight_each;
-	uint32_t boot_ms, token_ms, fence_ms, cut_ms, try_again_one_in;
+	uint32_t boot_ms, down_ms, token_ms, fence_ms, cut_ms, try_again_one_in;
 	enum proof proof;
 	bool two_node;
 	uint32_t slow_io_one_in, slow_io_ms;
@@ -451,6 +455,8 @@ struct sim {
 	struct group group;
 	struct counts counts;
 	struct foreign foreign;
+	struct rng kept_rng;
+	bool keeps; /* marks and holds outlive a daemon */
 	uint64_t hash;
 	bool failed;
 	const char *oracle;

@@ -57,6 +57,7 @@ struct ring {
 	bool broken;      /* the token is lost: nothing is ordered until it is formed anew */
 	uint32_t refs;
 	uint64_t first, end; /* events kept */
+	uint64_t delivered; /* the furthest place that anybody has come to, who may have ended since */
 	struct group_event *events;
 	uint32_t size; /* a power of two */
 };

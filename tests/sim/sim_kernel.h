@@ -115,7 +115,7 @@ struct table {
 
 /* A mapped device: at most one live and one inactive table. */
 /* A daemon that dies leaves its threads in the kernel until they are answered. */
-#define PROVOCATIONS_MAX 16
+#define PROVOCATIONS_MAX 64
 
 struct dmdev {
 	struct node *node;
@@ -142,6 +142,17 @@ struct dmdev {
 	struct disk *next_disk;
 	struct kthread status;
 	struct kthread provocations[PROVOCATIONS_MAX]; /* the daemons' own status ioctls */
+};
+
+#define SIM_KEPT_MAX 64
+
+/* Memory that outlives the daemon. */
+struct kept_memory {
+	bool used; /* by the daemon of now */
+	uint64_t name;
+	size_t bytes;
+	void *memory;
+	void *then; /* as it was when the daemon was killed, in the middle of a step */
 };
 
 #endif

@@ -145,13 +145,34 @@ void windows_view(struct sim *sim, uint32_t members);
 bool window_is_void(const struct sim *sim, const struct mirror *mirror, const struct node *node,
 		    uint64_t region);
 
+/* ---- fake_kept.c ---- */
+
+/* Does anything outlive a daemon in this seed? */
+void kept_choose(struct sim *sim);
+void *kept_find(struct sim *sim, struct node *node, uint64_t name, size_t bytes);
+void kept_release(struct sim *sim, struct node *node, const void *memory);
+void kept_forget_all(struct node *node);
+void kept_daemon_starts(struct sim *sim, struct node *node);
+/* The daemon is to be killed: within a step, some effects from now (true), or at once. */
+bool kept_kill(struct sim *sim, struct node *node);
+/* False: it has been killed before, and does no more. */
+bool kept_before_effect(struct node *node);
+void kept_after_effect(struct node *node);
+/* After the event in which it was killed. */
+void kept_bury(struct sim *sim, struct node *node);
+
 /* ---- fake_daemon.c, fake_effects.c ---- */
 
+/* Aligned to 64. */
+void *aligned_zeroed(size_t bytes);
+void aligned_free(void *memory);
 void daemon_start(struct sim *sim, struct node *node);
 void daemon_crash(struct sim *sim, struct node *node);
-/* A crash, and a start later. */
+/* A crash, perhaps not at once, and a start later; at once. */
 void daemon_kill(struct sim *sim, struct node *node);
-void *daemon_allocate(struct sim *sim, struct node *node, size_t bytes);
+void daemon_end(struct sim *sim, struct node *node);
+/* For a request: what a CTR that founds a log must bring. */
+void daemon_allocate(struct sim *sim, struct node *node, struct input_request *input);
 void daemon_release(struct sim *sim, struct node *node, void *memory);
 void daemon_free(struct node *node);
 void daemon_schedule_timer(struct sim *sim, struct node *node);

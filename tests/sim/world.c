@@ -64,6 +64,7 @@ static void world_build(struct sim *sim)
 {
 	profile_choose(sim);
 	foreign_init(sim);
+	kept_choose(sim);
 	sim->nodes = sim_alloc(sim, sim->profile.nodes * sizeof(struct node));
 	sim->node_count = sim->profile.nodes;
 	sim->mirror_count = sim->profile.mirrors;
@@ -226,6 +227,8 @@ static bool world_next(struct sim *sim)
 		schedule_in(sim, until_ms - sim->now_ms, item.type, item.node, item.object);
 	} while (true);
 	world_step(sim, &item);
+	for (uint32_t i = 0; i < sim->node_count; i++)
+		kept_bury(sim, &sim->nodes[i]);
 	if (!sim->failed)
 		status_check(sim);
 	return !sim->failed;

@@ -69,7 +69,7 @@ work() {
 		echo "judge sim-foreign-nodes-$nodes --foreign --nodes $nodes --seeds $seeds"
 	done
 	for mood in "halves --nodes 2" "new-daemons --nodes 3" "rolling --nodes 3" "cut-short --nodes 3" \
-		"late-base --nodes 3" "no-log --nodes 3" "halves-meet --nodes 2 --events 10000"; do
+		"killed --nodes 1" "late-base --nodes 3" "no-log --nodes 3" "halves-meet --nodes 2 --events 10000"; do
 		echo "judge sim-mood-${mood%% *} --mood $mood --seeds $seeds"
 	done
 	echo "judge sim-crash-every --nodes 1 --crash-every --seeds 6 --events 400"
