@@ -226,7 +226,7 @@ case_leaks() {
 	daemon_stop 1
 }
 
-# Killed under a live mirror: what its kernel has marked nobody knows any more.
+# Killed under a live mirror, and what it left is gone: what its kernel has marked nobody knows any more.
 case_killed() {
 	local log="4 dead clustered-disk 98:0 1024" i
 	legs_noise
@@ -242,6 +242,7 @@ case_killed() {
 		node_run -t 10 1 'until read -r _ writes </sys/block/dm-0/inflight && [ $writes -ge 4 ]; do :; done
 			kill -KILL $(cat /run/dmclogd/lock)'
 		node_wait 1 5 '[ -s /run/d.status ]' || fail "the daemon does not die"
+		node_run 1 'rm /run/dmclogd/marks-*' || fail "it left nothing"
 		daemon_start 1
 		write_begin m 28
 		write_ends "after the daemon was killed and started again"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The daemon ends under a mirror that is written to, and starts again: killed or told so, with and without a service
 # manager that keeps the connector's socket (tests/uml/fdstore.c). Every case tells the longest write; no write may fail.
-# time-limit: 240
+# time-limit: 400
 set -u
 # shellcheck source=tests/uml/dmclogd.sh
 . "${BASH_SOURCE[0]%/*}/../dmclogd.sh"
@@ -81,18 +81,22 @@ made() {
 	mirror_wait 1 m
 }
 
-# With a new table all is known again: what counted as held is copied.
-ended() {
-	node_run -t 10 1 "dmsetup reload m --table '$(mirror_table "4 dead clustered-disk 98:0 1024")' &&
+under_ends() {
+	node_run 1 'pkill -TERM -x fdstore'
+	node_wait 1 10 '[ -s /run/d.status ]' || fail "dmclogd does not end"
+	expect_eq "$(node_run 1 'cat /run/d.status')" 0 "exit status of dmclogd"
+}
+
+# What was known goes on, and gets in sync; what was not is known again with a new table: what counted as held is copied.
+ended() { # [reload]
+	[ -z "${1-}" ] || node_run -t 10 1 "dmsetup reload m --table '$(mirror_table "4 dead clustered-disk 98:0 1024")' &&
 		dmsetup suspend m && dmsetup resume m" || fail "the reload does not end"
 	mirror_wait 1 m
 	mirror_remove 1 m
 	expect_equal_legs
 	expect_eq "$(log_dirty)" "" "regions that are not clean after the close"
 	if [ -n "${UNDER-}" ]; then
-		node_run 1 'pkill -TERM -x fdstore'
-		node_wait 1 10 '[ -s /run/d.status ]' || fail "dmclogd does not end"
-		expect_eq "$(node_run 1 'cat /run/d.status')" 0 "exit status of dmclogd"
+		under_ends
 	else
 		# shellcheck disable=SC2016 # for the shell on the node
 		node_run 1 'kill -TERM $(cat /run/dmclogd/lock)'
@@ -134,7 +138,8 @@ case_spoiled_file() {
 	node_run 1 "printf 9 | dd of=/run/dmclogd/tables bs=1 seek=7 conv=notrunc status=none"
 	expect_stall KILL 1 3500
 	daemon_expect 1 '/tables is of another version or boot'
-	ended
+	daemon_expect 1 'all regions count as held'
+	ended reload
 }
 
 # Two tables of one uuid during a reload, the daemon killed between them.
@@ -151,9 +156,69 @@ case_killed_in_reload() {
 	ended
 }
 
+# A number of the log's status.
+member() { # NAME
+	node_run 1 "\$B/dmclog status dead --json | sed -n 's/^ *\"$1\": \([0-9]*\),*$/\1/p' | head -n 1"
+}
+
+# Writes and verifies in the first 4 MiB, pass after pass, until /run/stop.
+fio_begin() {
+	node_run 1 "rm -f /run/stop /run/fio.*; echo 0 >/run/fio.passes
+		setsid bash -c 'while [ ! -e /run/stop ]; do
+			fio --name=v --filename=/dev/mapper/m --size=4M --io_size=256k --rw=randwrite --bs=4k --direct=1 \
+				--ioengine=libaio --iodepth=4 --verify=crc32c --do_verify=1 --verify_fatal=1 --randrepeat=0 \
+				>/run/fio.out 2>&1 || break
+			echo \$((\$(</run/fio.passes) + 1)) >/run/fio.new; mv /run/fio.new /run/fio.passes
+		done; [ -e /run/stop ]; echo \$? >/run/fio.status' >/dev/null 2>&1 </dev/null &"
+	fio_goes_on
+}
+
+# Two more passes have ended well: one of them began after this did.
+fio_goes_on() {
+	local passes
+	passes=$(node_run 1 'cat /run/fio.passes')
+	node_wait 1 60 "[ -e /run/fio.status ] || [ \$(</run/fio.passes) -ge $((passes + 2)) ]" &&
+		node_run 1 '[ ! -e /run/fio.status ]' ||
+		fail "I/O does not go on: $(node_run 1 'grep -m1 -iE "verify|error|err=" /run/fio.out')"
+}
+
+# A resync is under way that lasts 48 s by arithmetic (12 MiB that nobody touches, 256 KiB/s): killed again and again it ends without a new
+# table, and never is more held than the writers have touched.
+case_resync_goes_on() {
+	local UNDER=$STORE i before touched=8
+	legs_noise
+	log_zero
+	daemon_start 1 --resync-rate=256K
+	mirror_create 1 m "4 dead clustered-disk 98:0 1024"
+	fio_begin
+	for i in 1 2 3 4; do
+		before=$(member in_sync)
+		[ "$before" -lt 32 ] || fail "the resync was over before kill $i: nothing has been shown"
+		ends_and_starts KILL >/dev/null
+		daemon_expect 1 'goes on where an earlier dmclogd ended'
+		fio_goes_on
+		[ "$(member held)" -le $touched ] || fail "after kill $i $(member held) regions are held, $touched were touched"
+		node_wait 1 30 "[ \$(\$B/dmclog status dead --json | sed -n 's/^ *\"in_sync\": \([0-9]*\),*$/\1/p' | head -n 1) -gt $before ]" ||
+			fail "after kill $i the resync stands still: $(mirror_status 1 m)"
+	done
+	echo "killed $i times during a resync: in sync before the last one $before of 32, held $(member held)"
+	daemon_said 1 'all regions count as held' && fail "the daemon did not find what was left"
+	node_run 1 "\$B/dmclog resync dead rate=0"
+	node_run 1 'touch /run/stop'
+	node_wait 1 60 '[ -s /run/fio.status ]' || fail "fio does not end"
+	expect_eq "$(node_run 1 'cat /run/fio.status')" 0 "the end of fio"
+	mirror_wait 1 m
+	mirror_remove 1 m
+	expect_equal_legs
+	expect_eq "$(log_dirty)" "" "regions that are not clean after the close"
+	node_run 1 '! ls /run/dmclogd/marks-* 2>/dev/null' || fail "what was kept of the log is there still"
+	under_ends
+}
+
 uml_start restart
 mirror_case killed-with-store case_killed_store
 mirror_case killed-without-store case_killed_alone
 mirror_case told-to-end case_told_store
 mirror_case file-of-another-version case_spoiled_file
 mirror_case killed-in-a-reload case_killed_in_reload
+mirror_case killed-in-a-resync case_resync_goes_on
