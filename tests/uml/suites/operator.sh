@@ -247,7 +247,7 @@ case_watch() {
 	daemon_start 1
 	node_run 1 'wc -c </run/screen >/run/mark'
 	# shellcheck disable=SC2016 # for the shell on the node
-	node_wait 1 10 'tail -c +$(cat /run/mark) /run/screen | grep -q "seen.*0/32"' || fail "it does not go on"
+	node_wait 1 10 'tail -c +$(cat /run/mark) /run/screen | grep -q "seen.*/32"' || fail "it does not go on"
 	node_run 1 'printf q >/run/keys'
 	# shellcheck disable=SC2016 # for the shell on the node
 	node_wait 1 10 '[ -s /run/watch.status ]' || fail "q does not end it"
