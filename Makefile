@@ -279,7 +279,10 @@ DEFAULTS := $(wildcard systemd/dmclogd.default)
 COMPLETIONS := $(wildcard tools/*.bash-completion)
 ALERTS := $(wildcard tools/*-alert)
 GENERATORS := $(wildcard systemd/*-generator.in)
+CATALOGS := $(wildcard systemd/*.catalog)
 systemdgeneratordir = $(systemdunitdir)-generators
+# Where journalctl looks, under /usr and /usr/local alike.
+catalogdir = $(prefix)/lib/systemd/catalog
 INSTALL ?= install
 
 install: all
@@ -292,6 +295,8 @@ install: all
 	@set -e; for g in $(GENERATORS); do n=$${g##*/}; n=$${n%.in}; \
 		sed -e 's|@systemdunitdir@|$(systemdunitdir)|g' $$g >$(BUILD)/$$n; \
 		$(INSTALL) -D -m 755 $(BUILD)/$$n $(DESTDIR)$(systemdgeneratordir)/$$n; done
+	@set -e; for c in $(CATALOGS); do \
+		$(INSTALL) -D -m 644 $$c $(DESTDIR)$(catalogdir)/$${c##*/}; done
 	@set -e; for m in $(MANS); do \
 		$(INSTALL) -D -m 644 $$m $(DESTDIR)$(mandir)/man$${m##*.}/$${m##*/}; done
 	$(if $(DEFAULTS),@[ -e $(DESTDIR)/etc/default/dmclogd ] || \
@@ -305,6 +310,7 @@ uninstall:
 	rm -f $(DESTDIR)$(sbindir)/dmclogd $(DESTDIR)$(sbindir)/dmclog \
 		$(addprefix $(DESTDIR)$(systemdunitdir)/,$(notdir $(UNITS:.in=))) \
 		$(addprefix $(DESTDIR)$(systemdgeneratordir)/,$(notdir $(GENERATORS:.in=))) \
+		$(addprefix $(DESTDIR)$(catalogdir)/,$(notdir $(CATALOGS))) \
 		$(foreach m,$(MANS),$(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) \
 		$(addprefix $(DESTDIR)$(datadir)/bash-completion/completions/,$(notdir \
 			$(COMPLETIONS:.bash-completion=))) \

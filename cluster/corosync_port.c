@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <syslog.h>
 #include <unistd.h>
 
 #include "cluster/corosync_connection.h"
@@ -68,7 +67,7 @@ struct corosync_port {
 
 /* ---- telling ---- */
 
-__attribute__((format(printf, 3, 4))) static void tell(struct corosync_port *port, int priority,
+__attribute__((format(printf, 3, 4))) static void tell(struct corosync_port *port, enum news news,
 						       const char *format, ...)
 {
 	char text[GROUP_REASON_BYTES + 128];
@@ -77,7 +76,7 @@ __attribute__((format(printf, 3, 4))) static void tell(struct corosync_port *por
 	va_start(arguments, format);
 	(void)vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	port->owner.tell(port->owner.context, priority, text);
+	port->owner.tell(port->owner.context, news, text);
 }
 
 static const char *nodes_text(const uint32_t *nodes, uint32_t count, char text[NODES_TEXT_BYTES])
@@ -101,9 +100,9 @@ static void tell_view(struct corosync_port *port, const struct group_view *view)
 	char text[NODES_TEXT_BYTES];
 
 	for (uint32_t i = 0; i < view->left_count; i++)
-		tell(port, LOG_NOTICE, "node %" PRIu32 " %s", view->left[i],
+		tell(port, NEWS_GROUP, "node %" PRIu32 " %s", view->left[i],
 		     how[view->left_reasons[i]]);
-	tell(port, LOG_NOTICE, "group: nodes%s",
+	tell(port, NEWS_GROUP, "group: nodes%s",
 	     nodes_text(view->members, view->member_count, text));
 }
 
@@ -113,7 +112,7 @@ static void tell_reason(struct corosync_port *port, const char *reason)
 	if (strcmp(port->reason, reason) == 0)
 		return;
 	(void)snprintf(port->reason, sizeof(port->reason), "%s", reason);
-	tell(port, LOG_ERR, "%s; tried again until then, mirrors wait", reason);
+	tell(port, NEWS_APART, "%s; tried again until then, mirrors wait", reason);
 }
 
 /* ---- the timer ---- */
@@ -130,7 +129,7 @@ static void lose(struct corosync_port *port, const char *why)
 	if (port->lost)
 		return;
 	port->lost = true;
-	tell(port, LOG_ERR, "the connection to corosync is given up: %s; it is made anew", why);
+	tell(port, NEWS_APART, "the connection to corosync is given up: %s; it is made anew", why);
 }
 
 /* ---- what comes ---- */
@@ -183,7 +182,7 @@ static void drop(struct corosync_port *port, uint32_t node_id, const char *why)
 	if (port->dropped < port->dropped_told * 2)
 		return;
 	port->dropped_told = port->dropped;
-	tell(port, LOG_WARNING,
+	tell(port, NEWS_STRANGER,
 	     "message of node %" PRIu32 " dropped: %s; %" PRIu64
 	     " so far: do all nodes run the same version?",
 	     node_id, why, port->dropped);
@@ -217,7 +216,7 @@ static void on_ring(void *context, const uint32_t *nodes, uint32_t node_count)
 	struct corosync_port *port = context;
 	char text[NODES_TEXT_BYTES];
 
-	tell(port, LOG_DEBUG, "corosync's ring: nodes%s", nodes_text(nodes, node_count, text));
+	tell(port, NEWS_RING, "corosync's ring: nodes%s", nodes_text(nodes, node_count, text));
 }
 
 static void give_quorum(struct corosync_port *port, bool quorate, const uint32_t *nodes,
@@ -246,7 +245,7 @@ static void on_quorum(void *context, bool quorate, const uint32_t *nodes, uint32
 	}
 	(void)nodes_text(nodes, node_count, text);
 	if (quorate != port->quorate || !port->quorum_told)
-		tell(port, quorate ? LOG_NOTICE : LOG_WARNING,
+		tell(port, quorate ? NEWS_QUORUM : NEWS_NO_QUORUM,
 		     quorate ? "quorum: nodes%s" : "no quorum, mirrors wait: only nodes%s are here",
 		     text);
 	give_quorum(port, quorate, nodes, node_count);
@@ -258,7 +257,7 @@ static bool on_shutdown(void *context)
 
 	if (!port->owner.busy(port->owner.context))
 		return true;
-	tell(port, LOG_WARNING,
+	tell(port, NEWS_NOT_ENDING,
 	     "corosync was told to end and must not, since mirrors are in use: deactivate them first "
 	     "(dmsetup remove)");
 	return false;

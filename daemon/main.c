@@ -59,14 +59,16 @@ static int fill_config(const struct options *options, const struct corosync_iden
 
 	r = sd_id128_get_machine(&machine);
 	if (r < 0) {
-		report(LOG_ERR, NULL, 0,
-		       "/etc/machine-id cannot be read (%s): systemd-machine-id-setup makes one",
-		       strerror(-r));
+		report_news(
+			NEWS_CANNOT_SERVE,
+			"/etc/machine-id cannot be read (%s): systemd-machine-id-setup makes one",
+			strerror(-r));
 		return r;
 	}
 	r = sd_id128_get_boot(&boot);
 	if (r < 0) {
-		report(LOG_ERR, NULL, 0, "the kernel's boot id cannot be read: %s", strerror(-r));
+		report_news(NEWS_CANNOT_SERVE, "the kernel's boot id cannot be read: %s",
+			    strerror(-r));
 		return r;
 	}
 	(void)clock_gettime(CLOCK_BOOTTIME, &now);
@@ -99,10 +101,11 @@ static int on_end(sd_event_source *source, const struct signalfd_siginfo *info, 
 	}
 	if (tables == 0)
 		return sd_event_exit(sd_event_source_get_event(source), 0);
-	report(LOG_WARNING, NULL, 0,
-	       "told to end by signal %u, but %u tables use this daemon: deactivate the mirrors first "
-	       "(dmsetup remove), their I/O would wait for ever",
-	       info->ssi_signo, tables);
+	report_news(
+		NEWS_NOT_ENDING,
+		"told to end by signal %u, but %u tables use this daemon: deactivate the mirrors first "
+		"(dmsetup remove), their I/O would wait for ever",
+		info->ssi_signo, tables);
 	(void)sd_notifyf(0, "STATUS=%u tables in use: not ending", tables);
 	return 0;
 }
@@ -181,7 +184,7 @@ static int await_cluster(sd_event *event, struct corosync_identity *identity)
 
 		if (strcmp(reason, told) != 0) {
 			memcpy(told, reason, sizeof(told));
-			report(LOG_ERR, NULL, 0, "%s; nothing is served until then", reason);
+			report_news(NEWS_APART, "%s; nothing is served until then", reason);
 		}
 		(void)sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%u\nSTATUS=waiting: %s",
 				 10 * CLUSTER_AGAIN_USEC, reason);
@@ -261,9 +264,10 @@ static struct control *listen_for_operator(sd_event *event, const struct options
 	if (r == 0)
 		r = control_open(&control, event, path, &handler);
 	if (r < 0)
-		report(LOG_ERR, NULL, 0,
-		       "control socket %s cannot be used (%s): dmclog does not reach this daemon",
-		       path, strerror(-r));
+		report_news(
+			NEWS_NO_CONTROL,
+			"control socket %s cannot be used (%s): dmclog does not reach this daemon",
+			path, strerror(-r));
 	return control;
 }
 
@@ -329,12 +333,14 @@ static int run(const struct options *options, char *name)
 
 	lock = single_lock(options->state_directory, &pid);
 	if (lock == -EBUSY) {
-		report(LOG_ERR, NULL, 0, "dmclogd runs already on this node (process %d)", pid);
+		report_news(NEWS_CANNOT_SERVE, "dmclogd runs already on this node (process %d)",
+			    pid);
 		return lock;
 	}
 	if (lock < 0) {
-		report(LOG_ERR, NULL, 0, "%s cannot be used (%s): --state-directory names another",
-		       options->state_directory, strerror(-lock));
+		report_news(NEWS_CANNOT_SERVE,
+			    "%s cannot be used (%s): --state-directory names another",
+			    options->state_directory, strerror(-lock));
 		return lock;
 	}
 	r = live_table_aside(name);

@@ -28,10 +28,11 @@ static int connect_kernel(int kept, struct connector **ret_connector)
 	}
 	r = connector_open(ret_connector);
 	if (r < 0)
-		report(LOG_ERR, NULL, 0,
-		       "the kernel's netlink connector cannot be opened (%s): dmclogd needs root and the "
-		       "module dm-log-userspace (modprobe dm-log-userspace)",
-		       strerror(-r));
+		report_news(
+			NEWS_CANNOT_SERVE,
+			"the kernel's netlink connector cannot be opened (%s): dmclogd needs root and the "
+			"module dm-log-userspace (modprobe dm-log-userspace)",
+			strerror(-r));
 	return r;
 }
 
@@ -45,9 +46,10 @@ int predecessor_connector(int kept, struct connector **ret_connector)
 		return r;
 	other = single_other_listener(connector_port(*ret_connector));
 	if (other > 0) {
-		report(LOG_ERR, NULL, 0,
-		       "process %lld answers dm-log-userspace requests already (cmirrord?): stop it first",
-		       (long long)other);
+		report_news(
+			NEWS_CANNOT_SERVE,
+			"process %lld answers dm-log-userspace requests already (cmirrord?): stop it first",
+			(long long)other);
 		connector_close(*ret_connector);
 		*ret_connector = NULL;
 		return -EBUSY;

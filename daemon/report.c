@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,6 +32,58 @@ static struct {
 	} recent[REPORT_LINES];
 } state;
 
+/* How each is told: its code for programs, how loud, and its MESSAGE_ID, which systemd/dmclogd.catalog explains. */
+struct kind {
+	const char *code;
+	int priority;
+	const char *id;
+};
+
+static const struct kind event_kinds[] = {
+	[EVENT_CTR_REFUSED] = { "table-refused", LOG_ERR, "d080d588fa9343859e02f8512d4a0234" },
+	[EVENT_OPENED] = { "opened", LOG_NOTICE, "cd15398d39cb49fc90bed3ad9763a523" },
+	[EVENT_OPEN_FAILED] = { "open-failed", LOG_ERR, "fca4d685a0374c24a39a0cfd9f46b63e" },
+	[EVENT_CLOSED] = { "closed", LOG_NOTICE, "e793348264fc4cb18cbb53a6f4f15c2e" },
+	[EVENT_CLOSE_FAILED] = { "close-failed", LOG_ERR, "3efd9fbd5d60430ab35b5857f9ca59dc" },
+	[EVENT_WAITING_FOR_SLOT] = { "waiting", LOG_ERR, "e1efcd8e97db4300bdc5c326e17c84d6" },
+	[EVENT_DEVICE_FAILED] = { "device-failed", LOG_ERR, "9de687cb1ac94719b0693ef762557f69" },
+	[EVENT_DEVICE_RECOVERED] = { "device-recovered", LOG_NOTICE,
+				     "fd896497f57243ec803bc4326f63cf4d" },
+	[EVENT_LEG_FAILED] = { "leg-failed", LOG_ERR, "07ac7219655f480cb10c5e8fc5eb5ff5" },
+	[EVENT_LEG_FLUSH_FAILED] = { "leg-flush-failed", LOG_ERR,
+				     "fd0fb0a71c604be7829a05e97343a916" },
+	[EVENT_REGION_LOST] = { "region-lost", LOG_WARNING, "d2d31819298f4a0dae4e884a7b25e176" },
+	[EVENT_COPY_FAILED] = { "copy-failed", LOG_WARNING, "c6ed511bb4a145b6867b31a908d11e93" },
+	[EVENT_IN_SYNC] = { "in-sync", LOG_NOTICE, "775c9231e1ec4dc0ba40c0c849107cd3" },
+	[EVENT_LEGS_UNREADABLE] = { "legs-unreadable", LOG_WARNING,
+				    "abb490cc24e24a31ab79507f75d69c13" },
+	[EVENT_CONFLICT] = { "conflict", LOG_ERR, "71a70f2b42334360b9cd24b187462e36" },
+	[EVENT_REFUSED] = { "refused", LOG_ERR, "70a67730de3e4595ae930d2248208657" },
+	[EVENT_UNKNOWN_PAST] = { "unknown-past", LOG_WARNING, "834b93c4e2064ea1a66d92b403310e3a" },
+	[EVENT_KNOWN_PAST] = { "known-past", LOG_NOTICE, "695dd01ec4f5498cb82754d69401567f" },
+};
+
+static const struct kind news_kinds[] = {
+	[NEWS_CANNOT_SERVE] = { "cannot-serve", LOG_ERR, "fcf37e72c04b40a3b571aa37342cc4c7" },
+	[NEWS_NO_CONTROL] = { "no-control", LOG_ERR, "1080878b0526480299a48021c4be089a" },
+	[NEWS_APART] = { "apart", LOG_ERR, "b1a325b554e34d4491275c375e86df86" },
+	[NEWS_NO_QUORUM] = { "no-quorum", LOG_WARNING, "957188538ff34df69dfbbb8b15a42ba0" },
+	[NEWS_QUORUM] = { "quorum", LOG_NOTICE, "7a2f2f1b215849b8bdacbe7533c4f53d" },
+	[NEWS_GROUP] = { "group", LOG_NOTICE, "2ce82b3a03534b75861bf5940d97fd75" },
+	[NEWS_RING] = { NULL, LOG_DEBUG, NULL },
+	[NEWS_STRANGER] = { "stranger", LOG_WARNING, "3d5a2a29d3d94ba7808c87cfb0b4d99e" },
+	[NEWS_NOT_ENDING] = { "not-ending", LOG_WARNING, "1582d46100b345c8ab6373f664aaeee6" },
+	[NEWS_REQUESTS_LOST] = { "requests-lost", LOG_WARNING, "4ae55822c69e4c348de1263beb2da913" },
+};
+
+#define FIELDS_MAX 5
+
+struct journal_entry {
+	struct iovec fields[FIELDS_MAX];
+	char text[FIELDS_MAX][LINE_BYTES + 64];
+	int count;
+};
+
 void report_init(bool debug)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
@@ -47,146 +100,97 @@ bool report_debug(void)
 	return state.debug;
 }
 
-static struct line *remember(int priority, const char *uuid, const char *text,
-			     uint32_t prefix_bytes)
+static void remember(const struct kind *kind, const char *uuid, const char *text,
+		     uint32_t prefix_bytes)
 {
 	struct line *line = &state.recent[state.next % REPORT_LINES];
 	struct timespec now;
 
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	line->time_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-	line->priority = priority;
-	line->code = NULL;
+	line->priority = kind->priority;
+	line->code = kind->code;
 	(void)snprintf(line->uuid, sizeof(line->uuid), "%s", uuid == NULL ? "" : uuid);
 	line->prefix_bytes = prefix_bytes;
 	memcpy(line->text, text, strlen(text) + 1);
 	if (state.next++ == 0)
 		state.start_us = line->time_us;
-	return line;
 }
 
-static void say(int priority, const char *uuid, uint64_t luid, const char *text)
+__attribute__((format(printf, 3, 4))) static void
+add_field(struct journal_entry *entry, const char *name, const char *format, ...)
 {
+	char *field = entry->text[entry->count];
+	size_t room = sizeof(entry->text[0]), used = (size_t)snprintf(field, room, "%s=", name);
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(field + used, room - used, format, arguments);
+	va_end(arguments);
+	entry->fields[entry->count++] =
+		(struct iovec){ .iov_base = field, .iov_len = strlen(field) };
+}
+
+/* `id` is a MESSAGE_ID, or NULL. */
+static void say(int priority, const char *id, const char *uuid, uint64_t luid, const char *text)
+{
+	struct journal_entry entry = { .count = 0 };
+
 	if (priority == LOG_DEBUG && !state.debug)
 		return;
-	if (!state.journal)
+	if (!state.journal) {
 		(void)fprintf(stderr, "dmclogd: %s\n", text);
-	else if (uuid == NULL)
-		(void)sd_journal_send("MESSAGE=%s", text, "PRIORITY=%d", priority, NULL);
-	else
-		(void)sd_journal_send("MESSAGE=%s", text, "PRIORITY=%d", priority,
-				      "DMCLOGD_UUID=%s", uuid, "DMCLOGD_LUID=%" PRIx64, luid, NULL);
+		return;
+	}
+	add_field(&entry, "MESSAGE", "%s", text);
+	add_field(&entry, "PRIORITY", "%d", priority);
+	if (id != NULL)
+		add_field(&entry, "MESSAGE_ID", "%s", id);
+	if (uuid != NULL) {
+		add_field(&entry, "DMCLOGD_UUID", "%s", uuid);
+		add_field(&entry, "DMCLOGD_LUID", "%" PRIx64, luid);
+	}
+	(void)sd_journal_sendv(entry.fields, entry.count);
 }
 
-__attribute__((format(printf, 5, 0))) static void report_as(const char *code, int priority,
-							    const char *uuid, uint64_t luid,
-							    const char *format, va_list arguments)
+static void tell(const struct kind *kind, const char *uuid, uint64_t luid, const char *words)
 {
 	char text[LINE_BYTES];
 	int used = 0;
 
 	if (uuid != NULL)
 		used = snprintf(text, sizeof(text), "%s: ", uuid);
-	(void)vsnprintf(text + used, sizeof(text) - (size_t)used, format, arguments);
-	remember(priority, uuid, text, (uint32_t)used)->code = code;
-	say(priority, uuid, luid, text);
+	(void)snprintf(text + used, sizeof(text) - (size_t)used, "%s", words);
+	remember(kind, uuid, text, (uint32_t)used);
+	say(kind->priority, kind->id, uuid, luid, text);
 }
 
 void report(int priority, const char *uuid, uint64_t luid, const char *format, ...)
 {
+	const struct kind kind = { .priority = priority };
+	char words[LINE_BYTES];
 	va_list arguments;
 
 	va_start(arguments, format);
-	report_as(NULL, priority, uuid, luid, format, arguments);
+	(void)vsnprintf(words, sizeof(words), format, arguments);
 	va_end(arguments);
+	tell(&kind, uuid, luid, words);
 }
 
-__attribute__((format(printf, 5, 6))) static void report_coded(const char *code, int priority,
-							       const char *uuid, uint64_t luid,
-							       const char *format, ...)
+void report_news(enum news news, const char *format, ...)
 {
+	char words[LINE_BYTES];
 	va_list arguments;
 
 	va_start(arguments, format);
-	report_as(code, priority, uuid, luid, format, arguments);
+	(void)vsnprintf(words, sizeof(words), format, arguments);
 	va_end(arguments);
+	tell(&news_kinds[news], NULL, 0, words);
 }
 
 static const char *errno_text(int status)
 {
 	return strerror(status < 0 ? -status : status);
-}
-
-/* Severity, code for programs and words of each event; the words are written by word_event(). */
-static const char *event_code(enum core_event event)
-{
-	switch (event) {
-	case EVENT_CTR_REFUSED:
-		return "table-refused";
-	case EVENT_OPENED:
-		return "opened";
-	case EVENT_OPEN_FAILED:
-		return "open-failed";
-	case EVENT_CLOSED:
-		return "closed";
-	case EVENT_CLOSE_FAILED:
-		return "close-failed";
-	case EVENT_WAITING_FOR_SLOT:
-		return "waiting";
-	case EVENT_DEVICE_FAILED:
-		return "device-failed";
-	case EVENT_DEVICE_RECOVERED:
-		return "device-recovered";
-	case EVENT_LEG_FAILED:
-		return "leg-failed";
-	case EVENT_LEG_FLUSH_FAILED:
-		return "leg-flush-failed";
-	case EVENT_REGION_LOST:
-		return "region-lost";
-	case EVENT_COPY_FAILED:
-		return "copy-failed";
-	case EVENT_IN_SYNC:
-		return "in-sync";
-	case EVENT_LEGS_UNREADABLE:
-		return "legs-unreadable";
-	case EVENT_REFUSED:
-		return "refused";
-	case EVENT_CONFLICT:
-		return "conflict";
-	case EVENT_UNKNOWN_PAST:
-		return "unknown-past";
-	case EVENT_KNOWN_PAST:
-		return "known-past";
-	}
-	return NULL;
-}
-
-static int event_priority(enum core_event event)
-{
-	switch (event) {
-	case EVENT_CTR_REFUSED:
-	case EVENT_OPEN_FAILED:
-	case EVENT_CLOSE_FAILED:
-	case EVENT_DEVICE_FAILED:
-	case EVENT_LEG_FAILED:
-	case EVENT_LEG_FLUSH_FAILED:
-	case EVENT_REFUSED:
-	case EVENT_CONFLICT:
-	case EVENT_WAITING_FOR_SLOT:
-		return LOG_ERR;
-	case EVENT_REGION_LOST:
-	case EVENT_COPY_FAILED:
-	case EVENT_LEGS_UNREADABLE:
-	case EVENT_UNKNOWN_PAST:
-		return LOG_WARNING;
-	case EVENT_OPENED:
-	case EVENT_CLOSED:
-	case EVENT_DEVICE_RECOVERED:
-	case EVENT_IN_SYNC:
-	case EVENT_KNOWN_PAST:
-		return LOG_NOTICE;
-	}
-	return LOG_ERR;
 }
 
 /* The events about legs, regions and tables. */
@@ -309,8 +313,8 @@ void report_event(const struct effect_event *event)
 
 	word_event(event, text, sizeof(text));
 	/* What is about the whole node has no uuid. */
-	report_coded(event_code(event->event), event_priority(event->event),
-		     event->uuid[0] != '\0' ? event->uuid : NULL, event->luid, "%s", text);
+	tell(&event_kinds[event->event], event->uuid[0] != '\0' ? event->uuid : NULL, event->luid,
+	     text);
 }
 
 void report_state(const struct core *core, const struct service_counters *counters)
@@ -352,7 +356,7 @@ static void say_recent(const struct line *line)
 	(void)strftime(when, sizeof(when), "%H:%M:%S", &local);
 	(void)snprintf(text, sizeof(text), "%s.%03u %s", when,
 		       (unsigned int)(line->time_us / 1000 % 1000), line->text);
-	say(LOG_NOTICE, NULL, 0, text);
+	say(LOG_NOTICE, NULL, NULL, 0, text);
 }
 
 void report_recent(void)
@@ -362,7 +366,7 @@ void report_recent(void)
 	char header[64];
 
 	(void)snprintf(header, sizeof(header), "the last %u events:", (unsigned int)count);
-	say(LOG_NOTICE, NULL, 0, header);
+	say(LOG_NOTICE, NULL, NULL, 0, header);
 	for (uint64_t i = 0; i < count; i++)
 		say_recent(&state.recent[(first + i) % REPORT_LINES]);
 }

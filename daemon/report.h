@@ -13,6 +13,7 @@
 
 #include "core.h"
 #include "daemon/service.h"
+#include "news.h"
 
 /* Decides between stderr and journal (JOURNAL_STREAM, as sd-journal documents it). */
 void report_init(bool debug);
@@ -24,6 +25,9 @@ __attribute__((format(printf, 4, 5))) void report(int priority, const char *uuid
 
 /* Are debug lines wanted?  Asked before a line is put together on the way of every request. */
 bool report_debug(void);
+
+/* The same about the node, as loud as its kind is, and explained by the journal's catalogue. */
+__attribute__((format(printf, 2, 3))) void report_news(enum news news, const char *format, ...);
 
 /* Words an event of the core. */
 void report_event(const struct effect_event *event);
@@ -42,7 +46,7 @@ void report_recent(void);
 struct report_line {
 	uint64_t time_us; /* of the wall clock */
 	int priority;
-	const char *code; /* of an event of the core, or NULL */
+	const char *code; /* of an event of the core or of news, or NULL */
 	const char *uuid; /* "": of no log */
 	const char *text; /* without the uuid */
 };                        /* valid until the next line comes */

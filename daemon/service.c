@@ -172,8 +172,8 @@ static void check_seq(struct service *service, uint32_t seq)
 	uint32_t count = seq_gap_next(&service->seq, seq, &missing.seq);
 
 	if (service->seq.lost > lost)
-		report(LOG_WARNING, NULL, 0, "%u requests of the kernel were lost: asked for again",
-		       count);
+		report_news(NEWS_REQUESTS_LOST,
+			    "%u requests of the kernel were lost: asked for again", count);
 	for (; count > 0; count--, missing.seq++)
 		answer_error(service, &missing, -EAGAIN);
 }
@@ -237,7 +237,7 @@ static bool receive(struct service *service)
 		tell_malformed(service);
 		return true;
 	default:
-		report(LOG_ERR, NULL, 0, "netlink socket: %s", strerror(-r));
+		report_news(NEWS_CANNOT_SERVE, "netlink socket: %s", strerror(-r));
 		(void)sd_event_exit(service->event, 1);
 		service->ending = true;
 		return false;
@@ -336,10 +336,10 @@ int service_run(struct service *service)
 
 /* ---- opening ---- */
 
-static void group_tell(void *context, int priority, const char *text)
+static void group_tell(void *context, enum news news, const char *text)
 {
 	(void)context;
-	report(priority, NULL, 0, "%s", text);
+	report_news(news, "%s", text);
 }
 
 /* Corosync must not end while a mirror may write. */
@@ -366,7 +366,7 @@ static int join_group(struct service *service, const struct corosync_identity *c
 	else
 		r = corosync_port_open(&service->group, &owner, service->event, cluster);
 	if (r < 0)
-		report(LOG_ERR, NULL, 0, "the group cannot be served: %s", strerror(-r));
+		report_news(NEWS_CANNOT_SERVE, "the group cannot be served: %s", strerror(-r));
 	return r;
 }
 
@@ -436,7 +436,7 @@ int service_open(struct service **ret_service, sd_event *event, const struct cor
 		goto fail;
 	r = machine_open(&service->machine, event, &machine_config, machine_input, service);
 	if (r < 0) {
-		report(LOG_ERR, NULL, 0, "devices cannot be served: %s", strerror(-r));
+		report_news(NEWS_CANNOT_SERVE, "devices cannot be served: %s", strerror(-r));
 		goto fail;
 	}
 	group_port_turn(service->group); /* a group of one is joined here */

@@ -14,6 +14,7 @@
 #include <systemd/sd-event.h>
 
 #include "core.h"
+#include "news.h"
 
 struct group_port;
 
@@ -21,8 +22,8 @@ struct group_port;
 struct group_owner {
 	/* Takes one input; now_ms is for the owner to fill in. */
 	void (*input)(void *context, struct input *input);
-	/* Tells people one line; `priority` as in syslog(3). */
-	void (*tell)(void *context, int priority, const char *text);
+	/* Tells people one line. */
+	void (*tell)(void *context, enum news news, const char *text);
 	/* Do mirrors need the group now?  A shutdown of corosync is vetoed then. */
 	bool (*busy)(void *context);
 	void *context;

@@ -130,11 +130,12 @@ static void take_input(void *context, struct input *input)
 	owner.type[owner.count++] = input->type;
 }
 
-static void take_text(void *context, int priority, const char *text)
+static void take_text(void *context, enum news news, const char *text)
 {
 	(void)context, (void)text;
-	owner.errors += priority == LOG_ERR;
-	owner.warnings += priority == LOG_WARNING;
+	owner.errors += news == NEWS_APART;
+	owner.warnings += news == NEWS_NO_QUORUM || news == NEWS_STRANGER ||
+			  news == NEWS_NOT_ENDING;
 }
 
 static bool is_busy(void *context)

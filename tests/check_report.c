@@ -5,7 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
+
+#define SD_JOURNAL_SUPPRESS_LOCATION
+#include <systemd/sd-journal.h>
 
 #include "daemon/report.h"
 
@@ -240,7 +245,7 @@ START_TEST(each_event_has_a_code)
 	uint64_t start_us;
 	struct report_line line, other;
 
-	for (int event = EVENT_CTR_REFUSED; event <= EVENT_UNKNOWN_PAST; event++) {
+	for (int event = EVENT_CTR_REFUSED; event <= EVENT_KNOWN_PAST; event++) {
 		word((enum core_event)event, -EIO, "text");
 		ck_assert(report_line_get(report_next(&start_us) - 1, &line));
 		ck_assert_msg(line.code != NULL, "event %d", event);
@@ -250,6 +255,106 @@ START_TEST(each_event_has_a_code)
 			ck_assert_str_ne(line.code, other.code);
 		}
 	}
+}
+END_TEST
+
+/* ---- in the journal ---- */
+
+/* Instead of the library's: what report.c would have sent. */
+static char sent[4096];
+
+int sd_journal_sendv(const struct iovec *fields, int count)
+{
+	size_t used = 0;
+
+	for (int i = 0; i < count; i++) {
+		ck_assert_uint_lt(used + fields[i].iov_len + 2, sizeof(sent));
+		memcpy(sent + used, fields[i].iov_base, fields[i].iov_len);
+		used += fields[i].iov_len;
+		sent[used++] = '\n';
+	}
+	sent[used] = '\0';
+	return 0;
+}
+
+static void to_journal(void)
+{
+	char stream[64];
+	struct stat st;
+
+	ck_assert_int_eq(fstat(STDERR_FILENO, &st), 0);
+	(void)snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)st.st_dev,
+		       (uintmax_t)st.st_ino);
+	ck_assert_int_eq(setenv("JOURNAL_STREAM", stream, 1), 0);
+	report_init(false);
+}
+
+/* The value of a field of what was sent. */
+static const char *field(const char *name, char value[256])
+{
+	size_t length = strlen(name);
+
+	for (const char *at = sent; at != NULL && *at != '\0'; at = strchr(at, '\n') + 1)
+		if (strncmp(at, name, length) == 0 && at[length] == '=') {
+			(void)snprintf(value, 256, "%.*s", (int)strcspn(at + length + 1, "\n"),
+				       at + length + 1);
+			return value;
+		}
+	return NULL;
+}
+
+static void check_id(char ids[][256], int count)
+{
+	ck_assert_msg(field("MESSAGE_ID", ids[count]) != NULL, "%d: %s", count, sent);
+	ck_assert_uint_eq(strspn(ids[count], "0123456789abcdef"), 32);
+	ck_assert_uint_eq(strlen(ids[count]), 32);
+	for (int other = 0; other < count; other++)
+		ck_assert_str_ne(ids[count], ids[other]);
+}
+
+START_TEST(each_kind_has_a_message_id)
+{
+	static char ids[EVENT_KNOWN_PAST + 1 + NEWS_REQUESTS_LOST + 1][256];
+	struct effect_event happened = { .uuid = "LVM-abc", .luid = 0xbeef, .text = "TEXT" };
+	char value[256], expected[32];
+	int count = 0;
+
+	to_journal();
+	for (int event = EVENT_CTR_REFUSED; event <= EVENT_KNOWN_PAST; event++) {
+		happened.event = (enum core_event)event;
+		report_event(&happened);
+		check_id(ids, count++);
+		ck_assert_str_eq(field("DMCLOGD_UUID", value), "LVM-abc");
+		ck_assert_str_eq(field("DMCLOGD_LUID", value), "beef");
+		ck_assert_int_eq(strncmp(field("MESSAGE", value), "LVM-abc: ", 9), 0);
+	}
+	for (int news = NEWS_CANNOT_SERVE; news <= NEWS_REQUESTS_LOST; news++) {
+		sent[0] = '\0';
+		report_news((enum news)news, "word %d", news);
+		if (news == NEWS_RING) {
+			ck_assert_str_eq(sent, "");
+			continue;
+		}
+		check_id(ids, count++);
+		ck_assert_ptr_null(field("DMCLOGD_UUID", value));
+		(void)snprintf(expected, sizeof(expected), "word %d", news);
+		ck_assert_str_eq(field("MESSAGE", value), expected);
+	}
+}
+END_TEST
+
+START_TEST(priorities_in_the_journal)
+{
+	char value[256];
+
+	to_journal();
+	report_news(NEWS_APART, "no corosync");
+	ck_assert_str_eq(field("PRIORITY", value), "3");
+	report_news(NEWS_NO_QUORUM, "alone");
+	ck_assert_str_eq(field("PRIORITY", value), "4");
+	/* A line of no kind has words only. */
+	report(LOG_NOTICE, "U", 7, "plain %d", 1);
+	ck_assert_str_eq(sent, "MESSAGE=U: plain 1\nPRIORITY=5\nDMCLOGD_UUID=U\nDMCLOGD_LUID=7\n");
 }
 END_TEST
 
@@ -270,6 +375,8 @@ int main(void)
 	tcase_add_test(tests, lines_are_numbered);
 	tcase_add_test(tests, old_lines_are_forgotten);
 	tcase_add_test(tests, each_event_has_a_code);
+	tcase_add_test(tests, each_kind_has_a_message_id);
+	tcase_add_test(tests, priorities_in_the_journal);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -118,7 +118,7 @@ same protocol-commands "$(sed -n '/^} commands\[\] = {/,/^};/p' daemon/command.c
 same protocol-errors "$(cat daemon/*.c | tr -s '\n\t' ' ' | grep -oE '(refuse\( ?command,|command_refusal\() ?"[a-z-]+"' | sed 's/.*"\(.*\)"/\1/')" \
 	"$(listed ERRORS)"
 same protocol-event-members "$(sed -n '/^static bool add_event/,/^}/p' daemon/command.c | grep -o 'event, "[a-z_]*"' | sed 's/.*"\(.*\)"/\1/')" "$(listed EVENTS)"
-same protocol-event-words "$(sed -n '/^static const char \*event_code/,/^}/p' daemon/report.c | grep -o '"[a-z-]*"' | tr -d '"')" \
+same protocol-event-words "$(grep -oE '= \{ "[a-z-]+", LOG_' daemon/report.c | sed 's/.*"\(.*\)".*/\1/')" \
 	"$(section $protocol EVENTS | sed -n '/^\.It Li event$/,/^\.It/p' | grep '^\.Li' | sed 's/^\.Li//; s/[.,]//g' | tr -s ' ' '\n' | grep .)"
 # All words that the page gives as such.
 words=$(grep -E '^\.(Li|Pq Li|It Li) ' $protocol | tr -c 'a-z_\n-' ' ' | tr ' ' '\n')

@@ -32,6 +32,7 @@ want="$(sort <<END
 $prefix/lib/systemd/system/dmclog-mirror@.service
 $prefix/lib/systemd/system/dmclogd.service
 $prefix/lib/systemd/system-generators/dmclog-generator
+$prefix/lib/systemd/catalog/dmclogd.catalog
 $prefix/sbin/dmclogd
 $prefix/sbin/dmclog
 $prefix/share/bash-completion/completions/dmclog
