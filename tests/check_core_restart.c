@@ -58,8 +58,9 @@ START_TEST(everything_is_held)
 		/* Lost, not never: the kernel was told that it is in sync. */
 		ck_assert(in_sync_at_once(LUID, r));
 	}
-	ck_assert_uint_eq(harness_status(&h).sync_count, HARNESS_REGIONS - 1);
-	ck_assert_uint_eq(harness_status(&h).lost_count, 1);
+	/* Also reported: where a reconnect loop failed the kernel writes on one leg (simulator, 0/23083). */
+	ck_assert_uint_eq(harness_status(&h).sync_count, 0);
+	ck_assert_uint_eq(harness_status(&h).lost_count, HARNESS_REGIONS);
 	/* Nothing is copied, and a CLEAR lets nothing go. */
 	(void)harness_write(&h, LUID, 7);
 	(void)harness_ask_region(&h, REQUEST_CLEAR, LUID, 7);
@@ -69,7 +70,7 @@ START_TEST(everything_is_held)
 }
 END_TEST
 
-/* A suspend ends the holds; what the kernel reported lost is known to no one until its table is gone. */
+/* A suspend ends the holds; what its kernel has reported, which may be everything, is copied when its table is gone. */
 START_TEST(suspend_ends_it)
 {
 	restart();
@@ -78,7 +79,7 @@ START_TEST(suspend_ends_it)
 	ck_assert_uint_eq(harness_header(&h), HARNESS_REGIONS);
 	ck_assert_uint_eq(h.effects[EFFECT_FLUSH_LEGS], 1);
 	for (uint64_t r = 0; r < HARNESS_REGIONS; r++)
-		ck_assert_int_eq(harness_disk_clean(&h, r), r != 5);
+		ck_assert(!harness_disk_clean(&h, r));
 	(void)harness_ask(&h, REQUEST_RESUME, LUID);
 	ck_assert_uint_eq(h.events[EVENT_UNKNOWN_PAST], 1);
 	ck_assert(!harness_status(&h).everything_held);
@@ -88,8 +89,9 @@ START_TEST(suspend_ends_it)
 	harness_destroy(&h, LUID);
 	(void)harness_ask(&h, REQUEST_RESUME, NEW);
 	harness_advance(&h, 5000);
-	ck_assert_uint_eq(h.copy_count, 1);
-	ck_assert(harness_disk_clean(&h, 5));
+	ck_assert_uint_eq(h.copy_count, HARNESS_REGIONS);
+	for (uint64_t r = 0; r < HARNESS_REGIONS; r++)
+		ck_assert(harness_disk_clean(&h, r));
 }
 END_TEST
 

@@ -74,8 +74,8 @@ static bool join_possible(struct core *core, struct log *log)
 	       log->copier.flying == 0 && log->io_flying == 0;
 }
 
-/* A daemon of before may have let its kernel write.  What it left says what: else everything counts as held until there is
- * a new table. */
+/* A daemon of before may have let its kernel write.  What it left says what: else everything counts as held, and as reported, until
+ * there is a new table: nobody knows of a reconnect loop that failed, after which the kernel writes on one leg, unmarked. */
 static void take_predecessor(struct core *core, struct log *log, struct table *table)
 {
 	bool unknown = predecessor_take(core, log) || table->past_unknown;
@@ -98,7 +98,7 @@ static void take_predecessor(struct core *core, struct log *log, struct table *t
 	if (!unknown)
 		return;
 	kept_forget(log);
-	if (log->kept_looped) {
+	if (log->kept_looped || past == KEPT_NOTHING) {
 		bitmap_set_all(&log->unsynced);
 		log->unsynced_luid = table->luid;
 	}

@@ -290,7 +290,7 @@ static void settle_base(struct core *core, struct log *log)
 	if (log->unsynced_luid == core->tables[log->opening.table].luid)
 		for (uint64_t r = bitmap_next(&log->unsynced, 0); r != BITMAP_NONE;
 		     r = bitmap_next(&log->unsynced, r + 1))
-			image_clear(&log->base, DISK_BITMAP_OFFSET_BYTES, r);
+			opening_loses(log, r);
 	bytes = (valid + 7) / 8;
 	image_settle(&log->base, DISK_BITMAP_OFFSET_BYTES + bytes, bitmap_end - bytes, 0);
 }

@@ -170,6 +170,15 @@ static uint64_t old_slot_offset(const struct opening *opening, uint32_t slot)
 	return opening->old.slot_offset_bytes + slot * opening->old.slot_bytes;
 }
 
+void opening_loses(struct log *log, uint64_t region)
+{
+	/* A kernel that goes on from before was told that this one is in sync. */
+	if ((log->everything_held || log->goes_on || log->live != NO_INDEX) &&
+	    image_test(&log->base, DISK_BITMAP_OFFSET_BYTES, region))
+		(void)bitmap_set(&log->replicated.lost, region);
+	image_clear(&log->base, DISK_BITMAP_OFFSET_BYTES, region);
+}
+
 /* A piece of a dead slot's bitmap: what it covers is not in sync. */
 static void merge_piece(struct log *log, uint64_t first_bit, const uint8_t *data,
 			uint64_t length_bytes)
@@ -183,13 +192,8 @@ static void merge_piece(struct log *log, uint64_t first_bit, const uint8_t *data
 
 		if (!((data[i / 8] >> (i % 8)) & 1) || PLANTED(PLANT_MERGE_SKIP))
 			continue;
-		for (; region < end; region++) {
-			/* A kernel that goes on from before was told that this one is in sync. */
-			if ((log->everything_held || log->goes_on || log->live != NO_INDEX) &&
-			    image_test(&log->base, DISK_BITMAP_OFFSET_BYTES, region))
-				(void)bitmap_set(&log->replicated.lost, region);
-			image_clear(&log->base, DISK_BITMAP_OFFSET_BYTES, region);
-		}
+		for (; region < end; region++)
+			opening_loses(log, region);
 	}
 }
 

@@ -148,6 +148,8 @@ bool predecessor_take(struct core *core, const struct log *log);
 void opening_next(struct log *log, enum opening_step step);
 /* Nobody may begin to use the log without this side's knowing; says once for whom it waits. */
 bool opening_side_known(struct core *core, struct log *log);
+/* The device calls it in sync, and it is not: its base bit goes. */
+void opening_loses(struct log *log, uint64_t region);
 /* A member that is being suspended, or 0. */
 uint32_t opening_leaver(const struct core *core, const struct log *log);
 bool opening_members_proven(struct core *core, struct log *log);
