@@ -25,7 +25,8 @@
 
 enum group_message_type {
 	/* about the group */
-	MESSAGE_HELLO = 1, /* answers a call: who the sender is, which past it has */
+	MESSAGE_HELLO =
+		1, /* answers a call: who the sender is, which past it has; or asks for the group's state */
 	MESSAGE_EPOCH,     /* the sender's side has quorum in this view: epoch `number` begins */
 	MESSAGE_DIRECTORY, /* a piece of the group's state, for those who lack it */
 	MESSAGE_STOPPED,   /* node `node` with boot id `boot_id` is proven to be stopped */
@@ -73,10 +74,10 @@ struct group_message {
 	uint32_t sender;     /* node id; filled in by the core, checked by the port */
 	struct log_name log; /* JOIN to CONTROL */
 	uint64_t luid; /* JOIN, LEAVING, LEAVE, HEALTH; LOST by a kernel's report: of the reporting table */
-	uint64_t number; /* see the types; HELLO, DIRECTORY, SNAPSHOT: of the transfer; OPENED: generation of the
+	uint64_t number; /* see the types; HELLO (UINT64_MAX: asks for one), DIRECTORY, SNAPSHOT: of the transfer; OPENED: generation of the
 			  * superblock; MERGED: the slot; JOIN: renewals of the log that the sender knows of */
-	uint32_t node;    /* STOPPED, MERGED, CONFIRM, HEARD */
-	uint32_t window;  /* number of a window, counted by its claimer */
+	uint32_t node;   /* STOPPED, MERGED, CONFIRM, HEARD */
+	uint32_t window; /* number of a window, counted by its claimer */
 	uint32_t claimer; /* CLAIM_ANSWER: node id of the window's owner */
 	uint64_t mask;    /* CLAIM_ANSWER, SYNCED, RETURN, VOID; CALL, HELLO: which call */
 	/* flags, one bit each on the wire */
@@ -94,7 +95,7 @@ struct group_message {
 	/* HELLO: who; STOPPED: boot_id */
 	uint32_t version_lowest, version_highest;
 	uint64_t incarnation;
-	uint64_t epoch; /* HELLO, EPOCH: of the state that the sender has */
+	uint64_t epoch; /* HELLO, EPOCH: of the state that the sender has; fresh: the highest it has heard of */
 	uint32_t leader; /* HELLO, EPOCH: of sides with the same epoch the one with the lowest leader counts */
 	uint64_t views; /* HELLO, EPOCH: the views behind that state, as a number: who has the same, has the same state */
 	uint8_t boot_id[MESSAGE_ID_BYTES];

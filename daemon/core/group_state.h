@@ -17,6 +17,7 @@
  *
  *   (*) who was here before says hello in each view with joined members, and stays what it was.  A hello counts only if it
  *   names the last call delivered in this view: what a daemon that lags behind says of an earlier view is late.
+ *   Lacking, it asks for the directory by another hello when it gives up a past of its own, and is sent none before that.
  *
  * A member's life in a log:
  *
