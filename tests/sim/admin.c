@@ -293,7 +293,7 @@ void admin_table_swapped(struct sim *sim, struct dmdev *dev)
 				table->geometry.cell_count :
 				mirror->geometry.cell_count;
 
-	dev->unknown_past = false;
+	dev->unknown_past = dev->unknown_past && dev->unknown_luid == table->luid;
 	if (table_as_now(mirror, table))
 		return;
 	/* What lies beyond belonged, or will belong, to somebody else. */

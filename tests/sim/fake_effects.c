@@ -140,6 +140,12 @@ static void copy(struct sim *sim, struct node *node, const struct effect *effect
 	legs_copy(sim, node, &effect->copy);
 }
 
+static void note_unknown(struct dmdev *dev, uint64_t luid)
+{
+	dev->unknown_past = true;
+	dev->unknown_luid = luid;
+}
+
 static void carry_out(struct sim *sim, struct node *node, const struct effect *effect)
 {
 	switch (effect->type) {
@@ -189,7 +195,8 @@ static void carry_out(struct sim *sim, struct node *node, const struct effect *e
 		break;
 	case EFFECT_EVENT:
 		if (effect->event.event == EVENT_UNKNOWN_PAST)
-			dev_of_uuid(sim, node, effect->event.uuid)->unknown_past = true;
+			note_unknown(dev_of_uuid(sim, node, effect->event.uuid),
+				     effect->event.luid);
 		NOTE(sim, "event", effect->event.event, effect->event.number,
 		     "node %u: event \"%s\" region %" PRIu64 " number %" PRIu64 " status %d %s",
 		     node->index, event_names[effect->event.event], effect->event.region,

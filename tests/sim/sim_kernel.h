@@ -127,6 +127,7 @@ struct dmdev {
 	bool noflush;
 	bool event_pending;
 	bool unknown_past; /* the core said so, and no new table has been loaded since */
+	uint64_t unknown_luid; /* ... of this one, which may be new already: it was taken for live too early */
 	struct bio_list deferred;
 	uint32_t inflight;
 	uint32_t outstanding; /* of the application, put off ones included */
