@@ -277,6 +277,8 @@ UNITS := $(wildcard systemd/*.service systemd/*.service.in)
 MANS := $(wildcard man/*.[1-9])
 DEFAULTS := $(wildcard systemd/dmclogd.default)
 COMPLETIONS := $(wildcard tools/*.bash-completion)
+ZSH_COMPLETIONS := $(wildcard tools/_*)
+zshdir = $(datadir)/zsh/site-functions
 ALERTS := $(wildcard tools/*-alert)
 GENERATORS := $(wildcard systemd/*-generator.in)
 CATALOGS := $(wildcard systemd/*.catalog)
@@ -303,6 +305,8 @@ install: all
 		$(INSTALL) -D -m 644 $(DEFAULTS) $(DESTDIR)/etc/default/dmclogd)
 	@set -e; for c in $(COMPLETIONS); do n=$${c##*/}; $(INSTALL) -D -m 644 $$c \
 		$(DESTDIR)$(datadir)/bash-completion/completions/$${n%.bash-completion}; done
+	@set -e; for z in $(ZSH_COMPLETIONS); do \
+		$(INSTALL) -D -m 644 $$z $(DESTDIR)$(zshdir)/$${z##*/}; done
 	@set -e; for a in $(ALERTS); do \
 		$(INSTALL) -D -m 755 $$a $(DESTDIR)$(datadir)/dmclogd/$${a##*/}; done
 
@@ -314,6 +318,7 @@ uninstall:
 		$(foreach m,$(MANS),$(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) \
 		$(addprefix $(DESTDIR)$(datadir)/bash-completion/completions/,$(notdir \
 			$(COMPLETIONS:.bash-completion=))) \
+		$(addprefix $(DESTDIR)$(zshdir)/,$(notdir $(ZSH_COMPLETIONS))) \
 		$(addprefix $(DESTDIR)$(datadir)/dmclogd/,$(notdir $(ALERTS)))
 	$(if $(DEFAULTS),@! cmp -s $(DEFAULTS) $(DESTDIR)/etc/default/dmclogd || \
 		rm -f $(DESTDIR)/etc/default/dmclogd)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Each option that dmclogd --help and dmclog --help print, and each command of dmclog,
-# stands in the man page and in the completion, and they know no other; the defaults agree;
+# stands in the man page and in the completions (bash, zsh), and they know no other; the defaults agree;
 # the protocol's page has every command, error, reason and member; the man pages are sound.
 set -u
 cd "${BASH_SOURCE[0]%/*}/../.." || exit 1
@@ -110,6 +110,55 @@ same exit-status "$(grep -o '[0-9] [a-z]' <(sed -n '/^Exit status/,$p' <<<"$tool
 	"$(section $tool_page 'EXIT STATUS' | sed -n 's/^\.It \([0-9]\)$/\1/p')"
 defaults=$(sed -n 's/.*(default \(.*\))/\1/p' <<<"$tool_help")
 same tool-default "$defaults" "$(tr '\n' ' ' <$tool_page | grep -o 'the default is \.Pa [^ ]* ' | sed 's/.*Pa //; s/ //')"
+
+# --- zsh ----------------------------------------------------------------------
+# What the completion of zsh offers behind these words, as zsh calls it, with stubs for what only its line editor has.
+zsh_offers() { # COMMAND WORD...
+	zsh -f -c '
+		compset() { true }
+		_files() { print -l FILES }
+		compadd() {
+			while [[ $1 != -- ]]; do shift; done
+			shift
+			print -rl -- "$@"
+		}
+		dmclog() { "$tool" "$@" }
+		dmclogd() { "$daemon" "$@" }
+		tool=$1 daemon=$2 words=("${@[3,-1]}") CURRENT=$(($# - 2))
+		source <(sed "s/^_dmclogd\\? \"\$@\"$//" tools/_$3)
+		_dmclog_logs() { print -l LOG-A LOG-B }
+		_dmclog_entries() { print -l POOL POND }
+		_$3
+	' - "$tool" "$daemon" "$@" 2>&1
+}
+if command -v zsh >/dev/null; then
+	same zsh-daemon "$arguments" "$(zsh_offers dmclogd --)"
+	same zsh-daemon-value $'none\ncorosync' "$(zsh_offers dmclogd --cluster=)"
+	same zsh-daemon-values "FILES FILES " "$(zsh_offers dmclogd --state-directory= | tr '\n' ' '; zsh_offers dmclogd --control-socket= | tr '\n' ' ')"
+	same zsh-options "$(grep -o '^ *--[a-z-]*=\?' <<<"$tool_help" | tr -d ' ')" "$(zsh_offers dmclog --)"
+	same zsh-commands "$commands" "$(zsh_offers dmclog '')"
+	same zsh-resync-words "$(grep -o '^  resync NAME .*' <<<"$tool_help" | sed 's/.* //; s/BYTES//' | tr '|' '\n')" \
+		"$(zsh_offers dmclog resync LOG-A '')"
+	same zsh-mirror-options "$words" "$(zsh_offers dmclog create NAME LOG LEGS '')"
+	for command in status fail resync; do
+		same zsh-$command $'LOG-A\nLOG-B' "$(zsh_offers dmclog --control-socket=/x $command L)"
+	done
+	for command in activate deactivate verify detach attach; do
+		same zsh-$command $'POOL\nPOND' "$(zsh_offers dmclog $command P)"
+	done
+	same zsh-files "FILES FILES FILES " "$({ zsh_offers dmclog examine ''; zsh_offers dmclog create NAME ''; zsh_offers dmclog --svg=; } | tr '\n' ' ')"
+	# In a zsh with a terminal, found by its own means: Tab makes a word whole that only the help has.
+	same zsh-terminal found "$(timeout -k 5 60 zsh -f -c '
+		zmodload zsh/zpty
+		zpty shell zsh -f -i
+		zpty -w shell "PS1=; path=(${1:A:h} \$path); fpath=(\$PWD/tools \$fpath); autoload -Uz compinit; compinit -D -u"
+		zpty -w -n shell $'"'dmclog verif\\t'"'
+		zpty -r shell seen "*dmclog verify*" && print found
+		zpty -d shell
+	' - "$tool" 2>/dev/null)"
+else
+	echo "skip zsh - not here"
+fi
 
 # --- the protocol -------------------------------------------------------------
 protocol=man/dmclog-protocol.7

@@ -38,6 +38,8 @@ $prefix/sbin/dmclog
 $prefix/share/bash-completion/completions/dmclog
 $prefix/share/bash-completion/completions/dmclogd
 $prefix/share/dmclogd/dmclog-fence-alert
+$prefix/share/zsh/site-functions/_dmclog
+$prefix/share/zsh/site-functions/_dmclogd
 $prefix/share/man/man5/dmclogtab.5
 $prefix/share/man/man7/dmclog-protocol.7
 $prefix/share/man/man8/dmclog.8
