@@ -23,7 +23,7 @@ ACLOCAL_DIR ?= /usr/share/aclocal
 # --- what is needed ---------------------------------------------------------
 # Debian packages, checked once for each version of the list; DEPS=no leaves
 # that out (a packager's build). The stamps outlive BUILD=build-asan.
-NO_CONFIG_GOALS := clean distclean help dist format check-format
+NO_CONFIG_GOALS := clean distclean help dist deb format check-format
 GOALS := $(or $(MAKECMDGOALS),all)
 NEED_CONFIG := $(filter-out $(NO_CONFIG_GOALS),$(GOALS))
 
@@ -32,6 +32,7 @@ DEPS_SUM := $(firstword $(shell cksum <tests/install-deps))
 BUILD_DEPS := build/.deps-build-$(DEPS_SUM)
 TEST_DEPS := build/.deps-test-$(DEPS_SUM)
 COV_DEPS := build/.deps-cov-$(DEPS_SUM)
+DEB_DEPS := build/.deps-deb-$(DEPS_SUM)
 endif
 
 build/.deps-%: tests/install-deps
@@ -111,7 +112,7 @@ UML_TOOLS := $(patsubst tests/uml/%.c,$(BUILD)/uml/%, \
 # dmclogd with one of the simulator's planted bugs, as $DMCLOGD_PLANT says.
 PLANTED_DAEMON := $(BUILD)/planted/dmclogd
 
-.PHONY: all check unit demo demo-single chaos bench bench-cluster sim sim-build harness fuzz asan cov cov-sim install uninstall dist \
+.PHONY: all check unit demo demo-single chaos bench bench-cluster sim sim-build harness fuzz asan cov cov-sim install uninstall dist deb \
 	clean distclean format check-format help
 .SECONDARY:
 
@@ -331,6 +332,18 @@ dist: configure
 	tar -rf build/$$d.tar --transform="s|^|$$d/|" --owner=0 --group=0 configure && \
 	gzip -9nf build/$$d.tar && echo "build/$$d.tar.gz"
 
+# Debian packages, from the files that git knows as they are now. The unit tests run when DEB_BUILD_OPTIONS says so.
+DEB_BUILD_OPTIONS ?= nocheck
+VERSION_NOW = $(shell sed -n 's/^AC_INIT(\[dmclogd\], \[\(.*\)\])/\1/p' configure.ac)
+deb: private TREE = build/deb/dmclogd-$(VERSION_NOW)
+deb: | $(DEB_DEPS)
+	@rm -rf build/deb; mkdir -p $(TREE)
+	@git ls-files -z | xargs -0 sh -c \
+		'for f; do [ ! -e "$$f" ] || echo "$$f"; done' - | tar -cf - -T - | tar -xf - -C $(TREE)
+	@cd $(TREE) && env -u BUILD -u MAKEFLAGS -u MFLAGS -u MAKELEVEL DEB_BUILD_OPTIONS='$(DEB_BUILD_OPTIONS) parallel='$$(nproc) \
+		dpkg-buildpackage -us -uc -b >../build.log 2>&1 || { tail -n 30 ../build.log >&2; exit 1; }
+	@ls build/deb/*.deb
+
 # --- housekeeping -----------------------------------------------------------
 FORMAT_SRC = $(wildcard include/*.h $(addsuffix /*.[ch],daemon daemon/core kernel-interface \
 	       cluster tools tests tests/sim tests/fuzz tests/uml tests/bench))
@@ -359,6 +372,7 @@ help:
 	echo "cov-sim    branches of the core that the simulator takes, in build-cov-sim/"; \
 	echo "cov        line coverage of unit tests and simulator, in build-cov/html"; \
 	echo "install    DESTDIR, prefix (CONFIGURE_ARGS=--prefix=/usr at the first make)"; \
+	echo "deb        a Debian package, in build/deb"; \
 	echo "uninstall, dist, clean, distclean, format, check-format"; \
 	echo "variables: WERROR=1, CC, CFLAGS, V=1, DEPS=no (never install packages)"
 

@@ -5,7 +5,7 @@
 set -u
 cd "${BASH_SOURCE[0]%/*}/../.." || exit 1
 
-rooms=(include kernel-interface cluster daemon tools tests systemd .ci)
+rooms=(include kernel-interface cluster daemon tools tests systemd debian .ci)
 mapfile -t c_files < <(find "${rooms[@]}" -name '*.[ch]' 2>/dev/null | sort)
 mapfile -t scripts < <(find "${rooms[@]}" -type f ! -name '*.[ch]' -exec \
 	grep -lIE -m1 '^#!|^# shellcheck shell' {} + 2>/dev/null | sort)

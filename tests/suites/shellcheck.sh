@@ -7,7 +7,7 @@ if ! command -v shellcheck >/dev/null; then
 	echo "skip shellcheck - not installed"
 	exit 0
 fi
-mapfile -t scripts < <(find .ci tests tools systemd -type f ! -name '*.[ch]' -exec \
+mapfile -t scripts < <(find .ci tests tools systemd debian -type f ! -name '*.[ch]' -exec \
 	grep -lIE -m1 '^#!.*sh$|^# shellcheck shell' {} + 2>/dev/null | sort)
 bad=
 for s in "${scripts[@]}"; do
