@@ -150,8 +150,8 @@ void opening_next(struct log *log, enum opening_step step);
 bool opening_side_known(struct core *core, struct log *log);
 /* The device calls it in sync, and it is not: its base bit goes. */
 void opening_loses(struct log *log, uint64_t region);
-/* A member that is being suspended, or 0. */
-uint32_t opening_leaver(const struct core *core, const struct log *log);
+uint32_t opening_leaver(const struct core *core,
+			const struct log *log); /* who is being suspended, or 0 */
 bool opening_members_proven(struct core *core, struct log *log);
 bool opening_all_asked(struct core *core, struct log *log);
 /* The slots are read again when an owner was not proven at once. */
@@ -404,12 +404,10 @@ void windows_of_claimer(struct log *log, uint32_t node_id);
 bool heard_by_all(struct core *core, struct log *log);
 /* A node that has not answered, or cannot yet, or 0. */
 uint32_t heard_missing(const struct core *core, const struct log *log);
-/* What comes next must be asked for anew. */
-void heard_forget(struct log *log);
+void heard_forget(struct log *log); /* what comes next is asked for anew */
 void heard_enter_delivered(struct core *core, const struct group_message *message);
 void heard_delivered(struct core *core, const struct group_message *message);
-/* Nodes have got the group's state: they are asked, too. */
-void heard_newcomers(struct core *core);
+void heard_newcomers(struct core *core); /* they have got the group's state, and are asked, too */
 /* It has left, or must fetch the group's state. */
 void heard_no_state(struct core *core, uint32_t node_id);
 
